@@ -1,0 +1,333 @@
+"""Connections as Crossdock needs them, PostgreSQL's errors by name, and the migrations."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import psycopg
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import Format
+from psycopg.rows import TupleRow
+
+from crossdock.kernel.errors import (
+    AccessDenied,
+    DatabaseFault,
+    DatabaseReadOnly,
+    DatabaseTooOld,
+    DatabaseUnreachable,
+    DiskFull,
+    MigrationChanged,
+    MigrationFailed,
+    NoSuchDatabase,
+    OutOfConnections,
+    OutOfMemory,
+    SchemaAhead,
+    SchemaBehind,
+    StatementTimedOut,
+    TransactionConflict,
+)
+from crossdock.paths import schema_folder
+
+Connection = psycopg.Connection[TupleRow]
+
+OLDEST_SERVER = 15
+
+# A dead host's locks come free after 30 s + 3 * 10 s of silence at the latest.
+_KEEPALIVES = {
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+
+# One number for all of Crossdock, so that two migrations of one database meet. ("crossdoc")
+_MIGRATION_LOCK = 0x63726F7373646F63
+
+
+def connect(
+    url: str,
+    *,
+    application_name: str = "crossdock",
+    autocommit: bool = False,
+    idle_in_transaction_seconds: int = 30,
+    connect_timeout_seconds: int = 10,
+) -> Connection:
+    """A connection to a writable PostgreSQL 15+, in UTC, READ COMMITTED, uuid columns as text.
+
+    Raises DatabaseUnreachable, OutOfConnections, AccessDenied, NoSuchDatabase, DatabaseTooOld,
+    DatabaseReadOnly.
+    """
+    session = (
+        "-c TimeZone=UTC -c default_transaction_isolation=read\\ committed -c jit=off "
+        f"-c idle_in_transaction_session_timeout={idle_in_transaction_seconds}s"
+    )
+    with naming_faults():
+        parts = conninfo_to_dict(url)
+        session = f"{parts.get('options') or ''} {session}".strip()
+        connection = psycopg.connect(
+            make_conninfo(
+                url,
+                application_name=application_name,
+                options=session,
+                **{
+                    "connect_timeout": connect_timeout_seconds,
+                    **{k: v for k, v in _KEEPALIVES.items() if k not in parts},
+                },
+            ),
+            autocommit=autocommit,
+        )
+    try:
+        _check_server(connection)
+    except DatabaseFault:
+        connection.close()
+        raise
+    _register_adapters(connection)
+    return connection
+
+
+def _check_server(connection: Connection) -> None:
+    """The server says both things in its greeting: no statement is needed."""
+    version = connection.info.server_version // 10_000
+    if version < OLDEST_SERVER:
+        raise DatabaseTooOld(
+            f"The server at {_where(connection)} is PostgreSQL {version}; Crossdock needs "
+            f"{OLDEST_SERVER} or newer.",
+            advice="Upgrade it, or unset CROSSDOCK_DATABASE_URL to use the embedded one.",
+        )
+    for said in ("in_hot_standby", "default_transaction_read_only"):
+        if connection.info.parameter_status(said) == "on":
+            raise DatabaseReadOnly(
+                f"The server at {_where(connection)} takes no writes ({said} is on).",
+                advice="Point CROSSDOCK_DATABASE_URL to the primary, or wait for the fail-over.",
+            )
+
+
+def _where(connection: Connection) -> str:
+    return f"{connection.info.host or 'localhost'}:{connection.info.port}"
+
+
+class _UuidAsText(Loader):
+    """Identifiers are text everywhere in Crossdock; PostgreSQL keeps them in 16 bytes."""
+
+    def load(self, data: Buffer) -> str:
+        return bytes(data).decode("ascii")
+
+
+class _BinaryUuidAsText(Loader):
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> str:
+        return str(UUID(bytes=bytes(data)))
+
+
+def _register_adapters(connection: Connection) -> None:
+    connection.adapters.register_loader("uuid", _UuidAsText)
+    connection.adapters.register_loader("uuid", _BinaryUuidAsText)
+
+
+@contextlib.contextmanager
+def naming_faults() -> Iterator[None]:
+    """Inside the block, a PostgreSQL error that is a condition of the server gets its name.
+
+    An error that the statement itself caused (a constraint, a wrong type) passes unchanged.
+    """
+    try:
+        yield
+    except psycopg.Error as error:
+        fault = fault_of(error)
+        if fault is None:
+            raise
+        raise fault from error
+
+
+_FAULTS: dict[str, tuple[type[DatabaseFault], str]] = {
+    "08": (DatabaseUnreachable, "It is tried again; if this lasts, see whether the server runs."),
+    "57P": (DatabaseUnreachable, "It is tried again as soon as the server is back."),
+    "25P03": (DatabaseUnreachable, "The transaction idled too long; it is tried again."),
+    "25P04": (DatabaseUnreachable, "The transaction took too long; it is tried again."),
+    "53300": (
+        OutOfConnections,
+        "Raise max_connections of the server, or run fewer workers (CROSSDOCK_WORKERS).",
+    ),
+    "53100": (DiskFull, "Free space on the server's disk; work goes on by itself afterwards."),
+    "53": (OutOfMemory, "Give the server more memory, or lower its work_mem."),
+    "58030": (DiskFull, "The server could not read or write its disk; see its log."),
+    "40": (TransactionConflict, "It is tried again."),
+    "55P03": (TransactionConflict, "It is tried again."),
+    "57014": (StatementTimedOut, "It is tried again; if this lasts, see what else is running."),
+    "25006": (
+        DatabaseReadOnly,
+        "Point CROSSDOCK_DATABASE_URL to the primary, or wait for the fail-over.",
+    ),
+    "28": (AccessDenied, "Check the user and the password in CROSSDOCK_DATABASE_URL."),
+    "42501": (AccessDenied, "Make the user of CROSSDOCK_DATABASE_URL the database's owner."),
+    "3D000": (NoSuchDatabase, "Create it (createdb), or correct CROSSDOCK_DATABASE_URL."),
+}
+
+# While connecting, libpq hands on the server's words but not its code.
+_WORDS = (
+    ("too many connections", "53300"),
+    ("too many clients", "53300"),
+    ("remaining connection slots", "53300"),
+    ("authentication failed", "28"),
+    ("no password supplied", "28"),
+    ("no pg_hba.conf entry", "28"),
+    ("role .* does not exist", "28"),
+    ("database .* does not exist", "3D000"),
+    ("No space left on device", "53100"),
+)
+
+
+def fault_of(error: psycopg.Error) -> DatabaseFault | None:
+    """The named fault an error stands for; None if the statement itself was wrong."""
+    code = error.sqlstate or ""
+    said = str(error).strip()
+    if not code and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        code = next((code for words, code in _WORDS if re.search(words, said)), "08")
+    for length in (5, 3, 2):
+        found = _FAULTS.get(code[:length])
+        if found is not None and len(code) >= length:
+            kind, advice = found
+            return kind(f"{_first_line(kind)} The server or its driver says: {said}", advice=advice)
+    return None
+
+
+def _first_line(kind: type[DatabaseFault]) -> str:
+    return (kind.__doc__ or "").partition("\n")[0]
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One numbered file of schema/migrations."""
+
+    number: int
+    name: str
+    text: str
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 over the text, alike for both kinds of line ends."""
+        return hashlib.sha256(self.text.replace("\r\n", "\n").encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class MigrationState:
+    """Where a database stands; `pending` is what `migrate` would apply."""
+
+    applied: tuple[str, ...]
+    pending: tuple[Migration, ...]
+
+
+def migrations(folder: Path | None = None) -> tuple[Migration, ...]:
+    """The migrations of this version, in their order; numbers run from 1 without a gap."""
+    found = []
+    for path in sorted((folder or schema_folder() / "migrations").glob("*.sql")):
+        number, _, name = path.stem.partition("_")
+        assert number.isdigit() and len(number) == 4 and name, f"{path.name}: not NNNN_name.sql"
+        found.append(Migration(int(number), path.stem, path.read_text(encoding="utf-8")))
+    numbers = [migration.number for migration in found]
+    assert numbers == list(range(1, len(found) + 1)), f"migrations must run 1, 2, 3 …: {numbers}"
+    return tuple(found)
+
+
+def migrate(connection: Connection, folder: Path | None = None) -> list[str]:
+    """Brings the database to this version's schema; returns the names of what was applied.
+
+    Each migration is a transaction of its own, recorded in it, under an advisory lock: two
+    processes at once apply each one once. Raises SchemaAhead, MigrationChanged, MigrationFailed.
+    """
+    assert not connection.info.transaction_status, "migrate commits: give it a connection at rest"
+    known = migrations(folder)
+    done: list[str] = []
+    with naming_faults():
+        while True:
+            with connection.transaction():
+                connection.execute("SELECT pg_advisory_xact_lock(%s)", [_MIGRATION_LOCK])
+                _create_record(connection)
+                state = _state(connection, known)
+                if not state.pending:
+                    return done
+                _apply(connection, state.pending[0])
+                done.append(state.pending[0].name)
+
+
+def migration_state(connection: Connection, folder: Path | None = None) -> MigrationState:
+    """What is applied and what is pending. Raises SchemaAhead, MigrationChanged."""
+    with naming_faults(), connection.transaction():
+        return _state(connection, migrations(folder))
+
+
+def require_current_schema(connection: Connection) -> None:
+    """Raises SchemaBehind, SchemaAhead or MigrationChanged unless the tables are as needed."""
+    pending = migration_state(connection).pending
+    if pending:
+        raise SchemaBehind(
+            f"The database lacks {len(pending)} migration(s), the first being {pending[0].name}.",
+            advice="Run `crossdock db migrate`.",
+        )
+
+
+def _create_record(connection: Connection) -> None:
+    connection.execute(
+        """
+        CREATE TABLE IF NOT EXISTS schema_migration (
+            number integer PRIMARY KEY,
+            name text NOT NULL,
+            checksum text NOT NULL,
+            applied_at timestamptz NOT NULL
+        )
+        """
+    )
+
+
+def _state(connection: Connection, known: tuple[Migration, ...]) -> MigrationState:
+    exists = connection.execute("SELECT to_regclass('schema_migration') IS NOT NULL").fetchone()
+    if exists is None or not exists[0]:
+        return MigrationState((), known)
+    recorded = connection.execute(
+        "SELECT number, name, checksum FROM schema_migration ORDER BY number"
+    ).fetchall()
+    by_number = {migration.number: migration for migration in known}
+    for number, name, checksum in recorded:
+        migration = by_number.get(number)
+        if migration is None:
+            raise SchemaAhead(
+                f"The database has migration {name}, which this version does not know.",
+                advice="Use the version of Crossdock that made it, or a newer one.",
+            )
+        if migration.checksum != checksum:
+            raise MigrationChanged(
+                f"Migration {name} was changed after it was applied to this database.",
+                advice="Put its old text back and write the change as a new migration.",
+            )
+    applied = {number for number, _, _ in recorded}
+    return MigrationState(
+        tuple(name for _, name, _ in recorded),
+        tuple(migration for migration in known if migration.number not in applied),
+    )
+
+
+def _apply(connection: Connection, migration: Migration) -> None:
+    try:
+        connection.execute(migration.text.encode(), prepare=False)
+    except psycopg.Error as error:
+        if fault_of(error) is not None:
+            raise
+        raise MigrationFailed(
+            f"Migration {migration.name} was refused: {str(error).strip()}",
+            advice="Nothing of it was kept. Mend the file or the data it trips over, then again.",
+        ) from error
+    connection.execute(
+        "INSERT INTO schema_migration (number, name, checksum, applied_at) VALUES (%s, %s, %s, %s)",
+        [migration.number, migration.name, migration.checksum, datetime.now(UTC)],
+    )
