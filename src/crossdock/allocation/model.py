@@ -90,7 +90,7 @@ class PlannedFulfillment(msgspec.Struct, frozen=True, array_like=True):
     node: str
     group: int
     lines: tuple[LineQuantity, ...]
-    estimated_cost: int = 0
+    estimated_cost_minor: int = 0
     """Minor units of the order's currency."""
     ship_by: datetime | None = None
     """When the node should hand it over to keep the promise."""
