@@ -15,7 +15,7 @@ import psycopg
 from psycopg.abc import Buffer
 from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.pq import Format
+from psycopg.pq import Format, TransactionStatus
 from psycopg.rows import TupleRow
 
 from crossdock.kernel.errors import (
@@ -150,6 +150,19 @@ def naming_faults() -> Iterator[None]:
         raise fault from error
 
 
+@contextlib.contextmanager
+def one_snapshot(connection: Connection) -> Iterator[None]:
+    """All statements of the block see the database at one moment, and change nothing.
+
+    Inside a transaction that is open already, they see that transaction's own changes instead.
+    """
+    at_rest = connection.info.transaction_status == TransactionStatus.IDLE
+    with connection.transaction():
+        if at_rest:
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        yield
+
+
 _FAULTS: dict[str, tuple[type[DatabaseFault], str]] = {
     "08": (DatabaseUnreachable, "It is tried again; if this lasts, see whether the server runs."),
     "57P": (DatabaseUnreachable, "It is tried again as soon as the server is back."),
@@ -229,14 +242,14 @@ class MigrationState:
 
 
 def migrations(folder: Path | None = None) -> tuple[Migration, ...]:
-    """The migrations of this version, in their order; numbers run from 1 without a gap."""
+    """The migrations of this version, in the order of their numbers."""
     found = []
     for path in sorted((folder or schema_folder() / "migrations").glob("*.sql")):
         number, _, name = path.stem.partition("_")
         assert number.isdigit() and len(number) == 4 and name, f"{path.name}: not NNNN_name.sql"
         found.append(Migration(int(number), path.stem, path.read_text(encoding="utf-8")))
     numbers = [migration.number for migration in found]
-    assert numbers == list(range(1, len(found) + 1)), f"migrations must run 1, 2, 3 …: {numbers}"
+    assert len(set(numbers)) == len(numbers), f"two migrations have one number: {numbers}"
     return tuple(found)
 
 
@@ -246,7 +259,8 @@ def migrate(connection: Connection, folder: Path | None = None) -> list[str]:
     Each migration is a transaction of its own, recorded in it, under an advisory lock: two
     processes at once apply each one once. Raises SchemaAhead, MigrationChanged, MigrationFailed.
     """
-    assert not connection.info.transaction_status, "migrate commits: give it a connection at rest"
+    status = connection.info.transaction_status
+    assert status == TransactionStatus.IDLE, "migrate commits: give it a connection at rest"
     known = migrations(folder)
     done: list[str] = []
     with naming_faults():
@@ -265,6 +279,24 @@ def migration_state(connection: Connection, folder: Path | None = None) -> Migra
     """What is applied and what is pending. Raises SchemaAhead, MigrationChanged."""
     with naming_faults(), connection.transaction():
         return _state(connection, migrations(folder))
+
+
+@dataclass(frozen=True)
+class ServerFacts:
+    """What `crossdock db status` shows of a server."""
+
+    version: str
+    size_bytes: int
+
+
+def server_facts(connection: Connection) -> ServerFacts:
+    """The server's version and the size of this database."""
+    with naming_faults(), connection.transaction():
+        row = connection.execute(
+            "SELECT current_setting('server_version'), pg_database_size(current_database())"
+        ).fetchone()
+    assert row is not None, "a SELECT without FROM has a row"
+    return ServerFacts(*row)
 
 
 def require_current_schema(connection: Connection) -> None:

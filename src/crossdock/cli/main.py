@@ -1,18 +1,58 @@
-"""The command line's entry point."""
+"""The command line's entry point: the options before the command, and the list of commands.
+
+A command module has a function `register(app)` that adds its commands; it is listed in COMMANDS.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from crossdock import __version__
+from crossdock.cli import check, database, settings
+from crossdock.cli.context import FaultsShown, Options
 
-app = typer.Typer(name="crossdock", no_args_is_help=True, add_completion=False)
+COMMANDS = (
+    check.register,
+    database.register,
+    settings.register,
+)
+
+app = typer.Typer(
+    name="crossdock",
+    cls=FaultsShown,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
 
 
 @app.callback()
-def main() -> None:
-    """Run a retailer's orders, stock and fulfillment as durable, explainable workflows."""
+def main(
+    context: typer.Context,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Data folder of the embedded PostgreSQL.", file_okay=False),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Settings file; by default crossdock.toml if there is one.")
+    ] = None,
+) -> None:
+    """Run a retailer's orders, stock and fulfillment as durable, explainable workflows.
+
+    CROSSDOCK_DATABASE_URL names a PostgreSQL 15+ of your own; without it an embedded one is started
+    for as long as a command runs.
+    """
+    context.obj = Options(data=data, config=config)
 
 
 @app.command()
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)
+
+
+for register in COMMANDS:
+    register(app)

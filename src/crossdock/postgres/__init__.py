@@ -8,7 +8,7 @@ server, and when the last one leaves, or is killed, the server stops. See `launc
 """
 
 from crossdock.postgres.binaries import Binaries, BinariesInFolder, BinariesOfWheel, find_binaries
-from crossdock.postgres.launcher import Server, serve
+from crossdock.postgres.launcher import Server, running_url, serve
 
 __all__ = [
     "Binaries",
@@ -16,5 +16,6 @@ __all__ = [
     "BinariesOfWheel",
     "Server",
     "find_binaries",
+    "running_url",
     "serve",
 ]

@@ -97,6 +97,13 @@ def serve(
             shutil.rmtree(folder.path, ignore_errors=True)
 
 
+def running_url(data_dir: Path | None = None) -> str | None:
+    """The URL of the data folder's server if one runs right now; starts nothing."""
+    folder = DataFolder((data_dir or user_data_folder()).expanduser().absolute())
+    note = folder.note()
+    return None if note is None else _url(folder, note, DATABASE)
+
+
 def _data_folder(named: Path | None) -> DataFolder:
     path = (named or user_data_folder()).expanduser().absolute()
     folder = DataFolder(path)

@@ -1,0 +1,117 @@
+"""What every command shares: the options before the command, the database, how errors are shown.
+
+Exit codes: 0 done, 1 done and something was found wrong (the output says what), 2 wrong usage or
+settings, 3 a fault: something outside failed, and the same command can succeed later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+
+from crossdock import db, postgres
+from crossdock.kernel.errors import Fault, SettingRefused
+from crossdock.settings import Settings, load_settings
+
+FOUND_SOMETHING = 1
+WRONG_USAGE = 2
+FAULT = 3
+
+output = Console()
+errors = Console(stderr=True)
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options given before the command."""
+
+    data: Path | None = None
+    config: Path | None = None
+
+
+@dataclass(frozen=True)
+class Database:
+    """An open database; `server` is None where the retailer's own is used."""
+
+    url: str
+    server: postgres.Server | None
+
+
+class FaultsShown(TyperGroup):
+    """A group of commands that shows a fault as one message and an exit code, never a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            with db.naming_faults():
+                return super().invoke(ctx)
+        except Fault as fault:
+            errors.print(fault.problem, style="bold red", markup=False, highlight=False)
+            if fault.advice:
+                errors.print(fault.advice, markup=False, highlight=False)
+            code = WRONG_USAGE if isinstance(fault, SettingRefused) else FAULT
+            raise typer.Exit(code) from fault
+
+
+def options_of(context: typer.Context) -> Options:
+    """The options before the command."""
+    return context.find_object(Options) or Options()
+
+
+def settings_of(context: typer.Context) -> Settings:
+    """The settings in force for this command. Raises SettingRefused."""
+    return load_settings(options_of(context).config)
+
+
+def data_folder_of(context: typer.Context) -> Path | None:
+    """--data, else the setting; None stands for the platform's folder."""
+    named = settings_of(context).postgres.data
+    return options_of(context).data or (Path(named) if named else None)
+
+
+@contextlib.contextmanager
+def open_database(
+    context: typer.Context, *, ephemeral: bool = False, migrate: bool = True
+) -> Iterator[Database]:
+    """The retailer's database or the embedded one, running and (unless told not to) migrated.
+
+    `ephemeral` starts an embedded server whose data go away with the command.
+    """
+    settings = settings_of(context)
+    if settings.database.url and not ephemeral:
+        if options_of(context).data:
+            raise SettingRefused(
+                "--data names a folder for the embedded PostgreSQL, and CROSSDOCK_DATABASE_URL "
+                "names another server.",
+                advice="Leave out one of the two.",
+            )
+        if migrate:
+            _migrate(settings.database.url)
+        yield Database(settings.database.url, None)
+        return
+    programs = settings.postgres.bin
+    with postgres.serve(
+        None if ephemeral else data_folder_of(context),
+        ephemeral=ephemeral,
+        port=None if settings.postgres.port < 0 else settings.postgres.port,
+        binaries=postgres.BinariesInFolder(Path(programs)) if programs else None,
+    ) as server:
+        if migrate:
+            _migrate(server.url)
+        yield Database(server.url, server)
+
+
+def connect(database: Database) -> contextlib.closing[db.Connection]:
+    """A connection for the length of a `with` block."""
+    return contextlib.closing(db.connect(database.url, application_name="crossdock cli"))
+
+
+def _migrate(url: str) -> None:
+    with contextlib.closing(db.connect(url, application_name="crossdock migrate")) as connection:
+        db.migrate(connection)

@@ -1,0 +1,235 @@
+"""Every setting and every limit, with its unit and meaning, in one place.
+
+A setting is named `section.name`. Its value comes from, strongest first: the environment
+(`CROSSDOCK_SECTION_NAME`), the section of that name in crossdock.toml, the default written here.
+`crossdock settings` prints them all with their source.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from crossdock.kernel.errors import SettingRefused
+
+_PREFIX = "CROSSDOCK_"
+_FILE = "crossdock.toml"
+
+
+class DatabaseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The connection to PostgreSQL."""
+
+    url: Annotated[
+        str, Meta(description="a PostgreSQL 15+ of your own (libpq URL); empty: the embedded one")
+    ] = ""
+    idle_in_transaction_seconds: Annotated[
+        int, Meta(ge=1, description="a transaction idle for longer is ended by the server")
+    ] = 30
+    connect_timeout_seconds: Annotated[
+        int, Meta(ge=1, description="how long one attempt to connect may take")
+    ] = 10
+
+
+class PostgresSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The embedded server. `user` is read by the launcher as CROSSDOCK_POSTGRES_USER."""
+
+    data: Annotated[
+        str, Meta(description="data folder; empty: the platform's folder for user data")
+    ] = ""
+    bin: Annotated[
+        str, Meta(description="folder with initdb and postgres; empty: the wheel's programs")
+    ] = ""
+    user: Annotated[
+        str, Meta(description="account it runs under when started by root; empty: chosen")
+    ] = ""
+    port: Annotated[
+        int, Meta(ge=-1, le=65535, description="port on 127.0.0.1; 0: any free; -1: socket only")
+    ] = -1
+
+
+class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Limits of the engine; all are counted per worker unless they say otherwise."""
+
+    batch_messages: Annotated[
+        int, Meta(ge=1, description="messages taken from the inbox into one batch, at most")
+    ] = 2_000
+    batch_rounds: Annotated[
+        int, Meta(ge=1, description="rounds of handlers and capabilities in one batch, at most")
+    ] = 64
+    batch_evaluations: Annotated[
+        int, Meta(ge=1, description="candidates the planner may cost in one batch, at most")
+    ] = 5_000_000
+    message_attempts: Annotated[
+        int, Meta(ge=1, description="batches a message may end a worker in before it is a dead one")
+    ] = 2
+    early_message_hours: Annotated[
+        int, Meta(ge=1, description="age at which a message kept for a later stage opens a case")
+    ] = 24
+    idle_poll_milliseconds: Annotated[
+        int, Meta(ge=1, description="how long an idle worker waits for a notification")
+    ] = 500
+    dedupe_days: Annotated[
+        int, Meta(ge=1, description="how long the identity of an inbound message is kept")
+    ] = 90
+    dedupe_body_days: Annotated[
+        int, Meta(ge=1, description="how long its content is kept to name a field that differs")
+    ] = 30
+    log_partition_days: Annotated[
+        int, Meta(ge=1, description="span of one partition of the event log")
+    ] = 30
+
+
+class DispatcherSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Limits of the calls to outside systems."""
+
+    threads: Annotated[int, Meta(ge=1, description="calls in flight at once, per dispatcher")] = 8
+    claim_effects: Annotated[
+        int, Meta(ge=1, description="effects claimed in one transaction, at most")
+    ] = 500
+    lease_seconds: Annotated[
+        int, Meta(ge=1, description="after this long without a result a claim is another's to take")
+    ] = 60
+    attempts: Annotated[
+        int, Meta(ge=1, description="tries of one effect before it becomes a case")
+    ] = 12
+    backoff_seconds: Annotated[
+        float, Meta(gt=0, description="wait after the first failure; doubles with each")
+    ] = 1.0
+    backoff_limit_seconds: Annotated[
+        float, Meta(gt=0, description="longest wait between two tries")
+    ] = 900.0
+    breaker_failures: Annotated[
+        int, Meta(ge=1, description="failures in a row that open a connector's circuit breaker")
+    ] = 10
+    breaker_seconds: Annotated[
+        float, Meta(gt=0, description="how long an open circuit breaker sends nothing")
+    ] = 30.0
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All settings of one process."""
+
+    database: DatabaseSettings = DatabaseSettings()
+    postgres: PostgresSettings = PostgresSettings()
+    engine: EngineSettings = EngineSettings()
+    dispatcher: DispatcherSettings = DispatcherSettings()
+
+
+@dataclass(frozen=True)
+class SettingInUse:
+    """One row of `crossdock settings`."""
+
+    name: str
+    value: object
+    source: str
+    meaning: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return _PREFIX + self.name.replace(".", "_").upper()
+
+
+def load_settings(
+    file: Path | None = None, environment: Mapping[str, str] | None = None
+) -> Settings:
+    """The settings in force. `file` must exist if named; else ./crossdock.toml is read if there.
+
+    Raises SettingRefused naming the setting, where it came from and what it may be.
+    """
+    environment = os.environ if environment is None else environment
+    path = _settings_file(file, environment)
+    raw = _read(path) if path else {}
+    for name, section in _sections():
+        overrides = {
+            field.name: environment[variable]
+            for field in msgspec.structs.fields(section)
+            if (variable := f"{_PREFIX}{name}_{field.name}".upper()) in environment
+        }
+        for field_name, text in overrides.items():
+            source = f"{_PREFIX}{name}_{field_name}".upper()
+            _check_one(section, field_name, text, source)
+            raw[name] = {**_table(raw, name, path), field_name: text}
+    try:
+        return msgspec.convert(raw, Settings, strict=False)
+    except msgspec.ValidationError as refused:
+        raise SettingRefused(
+            f"{path}: {refused}.", advice="`crossdock settings` prints every setting's meaning."
+        ) from refused
+
+
+def settings_in_use(
+    file: Path | None = None, environment: Mapping[str, str] | None = None
+) -> Iterator[SettingInUse]:
+    """Each setting with its value, its source and its meaning. Raises SettingRefused."""
+    environment = os.environ if environment is None else environment
+    settings = load_settings(file, environment)
+    path = _settings_file(file, environment)
+    raw = _read(path) if path else {}
+    for name, section in _sections():
+        hints = typing.get_type_hints(section, include_extras=True)
+        for field in msgspec.structs.fields(section):
+            variable = f"{_PREFIX}{name}_{field.name}".upper()
+            source = "default"
+            if field.name in raw.get(name, {}):
+                source = str(path)
+            if variable in environment:
+                source = variable
+            meta: Meta = hints[field.name].__metadata__[0]
+            value = getattr(getattr(settings, name), field.name)
+            yield SettingInUse(f"{name}.{field.name}", value, source, meta.description or "")
+
+
+def _sections() -> Iterator[tuple[str, type[msgspec.Struct]]]:
+    yield from typing.get_type_hints(Settings).items()
+
+
+def _settings_file(named: Path | None, environment: Mapping[str, str]) -> Path | None:
+    chosen = named or (
+        Path(environment["CROSSDOCK_CONFIG"]) if environment.get("CROSSDOCK_CONFIG") else None
+    )
+    if chosen is not None:
+        if not chosen.is_file():
+            raise SettingRefused(
+                f"There is no settings file {chosen}.",
+                advice="Correct --config or CROSSDOCK_CONFIG; `crossdock init DIR` writes one.",
+            )
+        return chosen
+    return Path(_FILE) if Path(_FILE).is_file() else None
+
+
+def _read(path: Path) -> dict[str, dict[str, object]]:
+    """Sections this module does not know belong to other readers of the same file."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as failed:
+        raise SettingRefused(
+            f"{path} cannot be read: {failed}.", advice="It has to be TOML in UTF-8."
+        ) from failed
+    known = {name for name, _ in _sections()}
+    return {name: value for name, value in content.items() if name in known}
+
+
+def _table(raw: Mapping[str, dict[str, object]], name: str, path: Path | None) -> dict[str, object]:
+    table = raw.get(name, {})
+    if not isinstance(table, dict):
+        raise SettingRefused(f"{path}: {name} must be a table, written as [{name}].")
+    return table
+
+
+def _check_one(section: type[msgspec.Struct], name: str, text: str, source: str) -> None:
+    try:
+        msgspec.convert({name: text}, section, strict=False)
+    except msgspec.ValidationError as refused:
+        raise SettingRefused(
+            f"{source} is {text!r}: {str(refused).partition(' - at')[0]}.",
+            advice="`crossdock settings` prints every setting's meaning.",
+        ) from refused
