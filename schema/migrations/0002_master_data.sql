@@ -57,7 +57,7 @@ CREATE TABLE node (
     allocation_zone text COLLATE "C" NOT NULL
         CONSTRAINT node_is_in_a_known_zone REFERENCES allocation_zone,
     enabled boolean NOT NULL DEFAULT true,
-    brand text COLLATE "C" CONSTRAINT node_has_a_known_brand REFERENCES brand,
+    brands text[] COLLATE "C" NOT NULL DEFAULT '{}',
     region text COLLATE "C" CONSTRAINT node_has_a_known_region REFERENCES region,
     operating_entity text COLLATE "C"
         CONSTRAINT node_has_a_known_operating_entity REFERENCES legal_entity,
@@ -72,12 +72,13 @@ CREATE TABLE node (
     methods text[] COLLATE "C" NOT NULL DEFAULT '{ship}',
     capabilities text[] COLLATE "C" NOT NULL DEFAULT '{}',
     daily_capacity int,
-    processing_minutes int NOT NULL DEFAULT 0,
+    lead_days int NOT NULL DEFAULT 0,
     pick_failure_probability float8 NOT NULL DEFAULT 0,
     cost_currency text COLLATE "C" NOT NULL DEFAULT '',
     cost_per_order bigint NOT NULL DEFAULT 0,
     cost_per_line bigint NOT NULL DEFAULT 0,
     cost_per_unit bigint NOT NULL DEFAULT 0,
+    cost_at_full_load bigint NOT NULL DEFAULT 0,
     safety_stock int NOT NULL DEFAULT 0,
     buffer int NOT NULL DEFAULT 0,
     attributes jsonb NOT NULL DEFAULT '{}',
@@ -89,18 +90,24 @@ CREATE TABLE node (
     CONSTRAINT node_methods CHECK (
         methods <@ '{ship,pickup,ship_to_store,local_delivery,digital}'::text[]),
     CONSTRAINT node_capacity_is_not_negative CHECK (daily_capacity >= 0),
-    CONSTRAINT node_processing_minutes_is_not_negative CHECK (processing_minutes >= 0),
+    CONSTRAINT node_lead_days_is_not_negative CHECK (lead_days >= 0),
     CONSTRAINT node_pick_failure_is_a_probability CHECK (pick_failure_probability BETWEEN 0 AND 1),
     CONSTRAINT node_costs_are_not_negative CHECK (
-        least(cost_per_order, cost_per_line, cost_per_unit) >= 0),
+        least(cost_per_order, cost_per_line, cost_per_unit, cost_at_full_load) >= 0),
     CONSTRAINT node_costs_have_a_currency CHECK (
-        cost_currency <> '' OR greatest(cost_per_order, cost_per_line, cost_per_unit) = 0),
+        cost_currency <> ''
+        OR greatest(cost_per_order, cost_per_line, cost_per_unit, cost_at_full_load) = 0),
     CONSTRAINT node_safety_stock_is_not_negative CHECK (safety_stock >= 0),
     CONSTRAINT node_buffer_is_not_negative CHECK (buffer >= 0),
     CONSTRAINT node_attributes_are_small CHECK (octet_length(attributes::text) <= 16384)
 );
+COMMENT ON COLUMN node.brands IS 'brands it serves; empty is every brand';
+COMMENT ON COLUMN node.lead_days IS 'open days it needs before it hands over';
+COMMENT ON COLUMN node.cost_at_full_load IS
+    'what an order costs extra when the day is full; it grows with the square of the load';
 COMMENT ON COLUMN node.daily_capacity IS 'FulfillmentOrders per local day; null is unlimited';
-COMMENT ON COLUMN node.safety_stock IS 'units of each SKU never newly sold; product_node overrides it';
+COMMENT ON COLUMN node.safety_stock IS
+    'units of each SKU never newly sold; product_node overrides it';
 COMMENT ON COLUMN node.buffer IS 'units held back because the node''s count may be wrong';
 
 -- When a node works, in its own time zone. A node without rows never closes.
@@ -137,7 +144,8 @@ CREATE TABLE node_cut_off (
     weekdays int[] NOT NULL DEFAULT '{1,2,3,4,5}',
     at time NOT NULL,
     CONSTRAINT node_cut_off_pkey PRIMARY KEY (node, carrier, service, at),
-    CONSTRAINT node_cut_off_weekdays CHECK (weekdays <@ '{1,2,3,4,5,6,7}'::int[] AND weekdays <> '{}')
+    CONSTRAINT node_cut_off_weekdays CHECK (
+        weekdays <@ '{1,2,3,4,5,6,7}'::int[] AND weekdays <> '{}')
 );
 
 -- A district, a country organization, a franchise: what nodes are grouped by.
@@ -191,13 +199,18 @@ CREATE TABLE product (
     cost bigint NOT NULL DEFAULT 0,
     season_end date,
     first_received_on date,
-    markdown_per_day float8 NOT NULL DEFAULT 0,
+    markdown_percent int,
     dangerous_goods text COLLATE "C" NOT NULL DEFAULT '',
     shelf_life_days int,
     minimum_remaining_days int,
     tracks_lots boolean NOT NULL DEFAULT false,
     tracks_serials boolean NOT NULL DEFAULT false,
+    max_transit_days int,
     ships_alone boolean NOT NULL DEFAULT false,
+    ship_together text COLLATE "C" NOT NULL DEFAULT '',
+    requires text[] COLLATE "C" NOT NULL DEFAULT '{}',
+    node_groups text[] COLLATE "C" NOT NULL DEFAULT '{}',
+    owner text COLLATE "C" CONSTRAINT product_has_a_known_owner REFERENCES legal_entity,
     methods text[] COLLATE "C",
     substitutes text[] COLLATE "C" NOT NULL DEFAULT '{}',
     country_of_origin text COLLATE "C" NOT NULL DEFAULT '',
@@ -210,17 +223,24 @@ CREATE TABLE product (
         least(weight_grams, length_mm, width_mm, height_mm) >= 0),
     CONSTRAINT product_money_is_not_negative CHECK (least(price, cost) >= 0),
     CONSTRAINT product_money_has_a_currency CHECK (currency <> '' OR greatest(price, cost) = 0),
-    CONSTRAINT product_markdown_is_a_share CHECK (markdown_per_day BETWEEN 0 AND 1),
+    CONSTRAINT product_markdown_is_a_share CHECK (markdown_percent BETWEEN 0 AND 100),
     CONSTRAINT product_shelf_life_is_positive CHECK (shelf_life_days > 0),
-    CONSTRAINT product_remaining_life_fits CHECK (minimum_remaining_days BETWEEN 0 AND shelf_life_days),
+    CONSTRAINT product_transit_is_not_negative CHECK (max_transit_days >= 0),
+    CONSTRAINT product_remaining_life_fits CHECK (
+        minimum_remaining_days BETWEEN 0 AND shelf_life_days),
     CONSTRAINT product_methods CHECK (
         methods <@ '{ship,pickup,ship_to_store,local_delivery,digital}'::text[]),
     CONSTRAINT product_attributes_are_small CHECK (octet_length(attributes::text) <= 16384)
 );
 COMMENT ON COLUMN product.dangerous_goods IS 'UN class such as 3 or 9, empty for harmless goods';
 COMMENT ON COLUMN product.methods IS 'null allows every method';
-COMMENT ON COLUMN product.markdown_per_day IS
-    'share of the price lost per day once the season ends or the goods age';
+COMMENT ON COLUMN product.markdown_percent IS
+    'share of the price lost when the season ends; null leaves it to the policy';
+COMMENT ON COLUMN product.minimum_remaining_days IS 'days of life the customer is owed on arrival';
+COMMENT ON COLUMN product.requires IS 'capabilities a node must have to send it';
+COMMENT ON COLUMN product.node_groups IS 'only nodes in one of these groups send it; empty is all';
+COMMENT ON COLUMN product.ship_together IS
+    'lines of an order with the same word here leave from one node';
 CREATE UNIQUE INDEX product_gtin ON product (gtin) WHERE gtin <> '';
 
 -- A kit is available as often as its scarcest component; it has no stock of its own.
@@ -298,7 +318,8 @@ CREATE TABLE channel (
     CONSTRAINT channel_attributes_are_small CHECK (octet_length(attributes::text) <= 16384)
 );
 COMMENT ON COLUMN channel.zones IS 'allocation zones asked in this order; empty is every zone';
-COMMENT ON COLUMN channel.threshold IS 'units of each SKU this channel never sells; a listing overrides it';
+COMMENT ON COLUMN channel.threshold IS
+    'units of each SKU this channel never sells; a listing overrides it';
 COMMENT ON COLUMN channel.paid IS 'the channel has the money already (marketplace, POS)';
 COMMENT ON COLUMN channel.checkout_minutes IS 'how long a checkout''s soft reservation lives';
 
