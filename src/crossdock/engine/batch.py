@@ -1,0 +1,461 @@
+"""One batch: rounds of handlers and capabilities over the deliveries, then everything is written.
+
+A batch runs inside the runner's transaction and may be undone as a whole by its SAVEPOINT, so it
+keeps all it means to write in memory until `write`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from crossdock.engine import store
+from crossdock.engine.capability import Delivery, Issued, Outgoing
+from crossdock.engine.process import (
+    Address,
+    Change,
+    Effect,
+    OpenCase,
+    Process,
+    Send,
+    StartTimer,
+    State,
+    StopTimer,
+    Unfit,
+)
+from crossdock.engine.registry import Registry
+from crossdock.engine.routing import shard_number
+from crossdock.engine.store import StoredMessage, StoredProcess
+from crossdock.engine.transaction import Transaction
+from crossdock.kernel.ids import ORDER_SHARDS, derive
+from crossdock.kernel.messages import decode, encode
+
+_encode = msgspec.msgpack.Encoder().encode
+
+Recorder = Callable[[Delivery, str, State, datetime, list[Any]], None]
+"""Called with each handled message: delivery, stage before, state after, now, outputs."""
+
+
+class Slot:
+    """A process instance in this batch."""
+
+    __slots__ = (
+        "changed",
+        "changed_at",
+        "holding",
+        "is_new",
+        "parked",
+        "process",
+        "route",
+        "state",
+    )
+
+    def __init__(self, process: Process[Any], state: State, changed_at: datetime) -> None:
+        self.process = process
+        self.state = state
+        self.route = ""
+        self.is_new = False
+        self.changed = False
+        self.parked = False
+        self.holding = False
+        self.changed_at = changed_at
+
+
+class Batch:
+    """Runs deliveries to the end (or to the round limit) and writes what they led to."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        tx: Transaction,
+        zones: Mapping[str, int],
+        held: set[int],
+        entries: dict[int, int],
+        *,
+        rounds: int,
+        recorder: Recorder | None = None,
+    ) -> None:
+        self.registry = registry
+        self.tx = tx
+        self.now = tx.now
+        self.zones = zones
+        self.held = held
+        self.entries = entries
+        self.rounds = rounds
+        self.recorder = recorder
+        self.slots: dict[str, Slot] = {}
+        self.queue: list[Delivery] = []
+        self.consumed: list[StoredMessage] = []
+        self.handled = 0
+        self._away: list[Delivery] = []
+        self._refused_shards: set[int] = set()
+        self._log: list[tuple[Any, ...]] = []
+        self._effects: list[tuple[Any, ...]] = []
+        self._timers: dict[tuple[str, str], tuple[Any, ...] | None] = {}
+        self._cases: list[tuple[Any, ...]] = []
+        self._holds: list[tuple[Any, ...]] = []
+        self._released: list[int] = []
+        self._reoffer: set[str] = set()
+        self._issued: list[list[Issued]] = [[] for _ in registry.capabilities]
+        self._ordinals: dict[str, int] = {}
+
+    def run(self, messages: Sequence[StoredMessage]) -> None:
+        """Handle messages from the inbox and from timers, in the order given."""
+        self.consumed = list(messages)
+        self.queue = [self._delivery(message) for message in messages]
+        for _ in range(self.rounds):
+            if not self.queue:
+                break
+            self._round()
+        self._write()
+
+    def _delivery(self, row: StoredMessage) -> Delivery:
+        return Delivery(
+            id=row.id if row.timer is None else self._name_firing(row),
+            to=Address(row.process, row.instance, row.route),
+            message=decode(row.type, row.body),
+            occurred_at=row.occurred_at,
+            correlation_id=row.correlation_id,
+            causation_id=row.causation_id,
+            actor=row.actor,
+            inbox_number=row.number,
+            due=row.due,
+            timer=row.timer,
+        )
+
+    def _name_firing(self, row: StoredMessage) -> str:
+        assert row.timer is not None and row.due is not None
+        return derive(row.due, row.instance, row.timer, "fired")
+
+    def _round(self) -> None:
+        deliveries, self.queue = self.queue, []
+        self._load(deliveries)
+        at_stations: dict[str, list[Delivery]] = {}
+        for delivery in deliveries:
+            if delivery.to.process in self.registry.stations:
+                at_stations.setdefault(delivery.to.process, []).append(delivery)
+            else:
+                self._handle(delivery)
+        for name, received in at_stations.items():
+            self.handled += len(received)
+            self._enqueue(self.registry.stations[name].receive(received, self.tx))
+        for position, capability in enumerate(self.registry.capabilities):
+            issued = self._issued[position]
+            if issued:
+                self._issued[position] = []
+                self._enqueue(capability.handle(issued, self.tx))
+        if self._reoffer:
+            self._offer_held("early")
+
+    def _load(self, deliveries: Sequence[Delivery]) -> None:
+        """Read the states that this round needs and that no earlier round has read."""
+        wanted = {
+            d.to.instance: d.to
+            for d in deliveries
+            if d.to.instance not in self.slots and d.to.process in self.registry.processes
+        }
+        if not wanted:
+            return
+        for row in store.load_processes(self.tx.connection, list(wanted)):
+            self._adopt(row, wanted[row.id])
+
+    def _adopt(self, row: StoredProcess, to: Address) -> None:
+        process = self.registry.processes[to.process]
+        slot = Slot(process, process.load(row.version, row.state), row.changed_at)
+        slot.route, slot.parked, slot.holding = to.route, row.parked, row.holding
+        self.slots[row.id] = slot
+
+    def _handle(self, delivery: Delivery) -> None:
+        """Give one message to its process, or keep it for later, or set it aside visibly."""
+        to, message = delivery.to, delivery.message
+        process = self.registry.processes[to.process]
+        slot = self.slots.get(to.instance)
+        if delivery.timer is not None and (to.instance, delivery.timer) in self._timers:
+            return  # The timer was stopped or replaced within this batch: an older generation.
+        kind = type(message)
+        if slot is None:
+            handler = process.starters.get(kind)
+            if handler is None:
+                self._hold(delivery, "early")
+                return
+            slot = self._open(process, delivery)
+        elif slot.parked:
+            self._hold(delivery, "parked")
+            return
+        else:
+            handler = process.handlers.get((kind, slot.state.stage))
+            if handler is None:
+                self._set_aside(delivery, slot)
+                return
+        now = max(delivery.due or self.now, slot.changed_at)
+        stage = slot.state.stage
+        outputs = handler(slot.state, message, now)
+        produced = list(outputs) if outputs is not None else []
+        slot.changed, slot.changed_at = True, now
+        self._entry(delivery, slot, kind.__name__)
+        if self.recorder is not None:
+            self.recorder(delivery, stage, slot.state, now, produced)
+        for output in produced:
+            self._take(output, delivery, slot)
+        if slot.is_new or (slot.holding and slot.state.stage != stage):
+            self._reoffer.add(to.instance)
+
+    def _open(self, process: Process[Any], delivery: Delivery) -> Slot:
+        now = delivery.due or self.now
+        state = process.state.opened(delivery.to.instance, delivery.message, now)
+        state.stage = state.stage or process.stages[0]
+        slot = Slot(process, state, now)
+        slot.is_new, slot.route = True, delivery.to.route
+        self.slots[delivery.to.instance] = slot
+        return slot
+
+    def _set_aside(self, delivery: Delivery, slot: Slot) -> None:
+        """The stage does not take this message: early, stale or refused."""
+        kind = type(delivery.message)
+        default = Unfit.STALE if kind in slot.process.starters else Unfit.REFUSED
+        how = slot.process.unfit.get((kind, slot.state.stage), default)
+        if how is Unfit.EARLY:
+            self._hold(delivery, "early")
+            slot.holding = slot.changed = True
+            return
+        self._entry(delivery, slot, f"{kind.__name__} ({how.value})")
+        if how is Unfit.REFUSED:
+            detail = (
+                f"{slot.process.name} in stage {slot.state.stage} does not take {kind.__name__}"
+            )
+            self._case(
+                OpenCase(kind="message refused", subject=slot.state.id, detail=detail), delivery
+            )
+
+    def _take(self, output: Any, cause: Delivery, slot: Slot) -> None:
+        position = self.registry.answering.get(type(output))
+        if position is not None:
+            self._issued[position].append(Issued(output, cause.to, cause))
+        elif isinstance(output, Send):
+            self._enqueue((Outgoing(output.to, output.message, cause),))
+        elif isinstance(output, Effect):
+            self._effects.append(self._effect_row(output, cause))
+        elif isinstance(output, StartTimer):
+            self._timers[slot.state.id, output.name] = self._timer_row(output, cause)
+        elif isinstance(output, StopTimer):
+            self._timers[slot.state.id, output.name] = None
+        elif isinstance(output, OpenCase):
+            self._case(output, cause)
+        else:
+            raise TypeError(f"nothing here answers {type(output).__name__}")
+
+    def _enqueue(self, outgoing: Iterable[Outgoing]) -> None:
+        for to, message, cause in outgoing:
+            at = cause.due or self.now
+            delivery = Delivery(
+                self._next_id(cause), to, message, at, cause.correlation_id, cause.id, ""
+            )
+            shard = shard_number(to, self.zones)
+            here = shard in self.held or self._take_over(shard)
+            (self.queue if here else self._away).append(delivery)
+
+    def _take_over(self, shard: int) -> bool:
+        """Lock a zone's shard that nobody holds, with what waits there, rather than send to it.
+
+        Order shards are left alone: another worker is about to take them, or has.
+        """
+        if shard in self._refused_shards or shard < ORDER_SHARDS:
+            return False
+        connection = self.tx.connection
+        if not store.lock_shards(connection, [shard]):
+            self._refused_shards.add(shard)
+            return False
+        self.held.add(shard)
+        self.entries.update(store.last_entries(connection, [shard]))
+        waiting = store.read_inbox(connection, [shard], len(self.consumed), len(self.consumed))
+        self.consumed.extend(waiting)
+        self.queue.extend(self._delivery(message) for message in waiting)
+        return True
+
+    def _next_id(self, cause: Delivery) -> str:
+        ordinal = self._ordinals.get(cause.id, 0)
+        self._ordinals[cause.id] = ordinal + 1
+        return derive(self.now, cause.id, str(ordinal))
+
+    def _hold(self, delivery: Delivery, reason: str) -> None:
+        self._holds.append((reason, *self._message_row(delivery), self.now))
+
+    def _offer_held(self, reason: str) -> None:
+        """Offer early messages again to instances that were opened or changed their stage."""
+        instances, self._reoffer = sorted(self._reoffer), set()
+        self._offer_held_here(set(instances))
+        for number, row in store.held_for(self.tx.connection, instances, reason):
+            if number not in self._released:
+                self._released.append(number)
+                self.queue.append(self._delivery(row))
+
+    def _offer_held_here(self, instances: set[str]) -> None:
+        """The same for messages held earlier in this very batch, which no table has yet."""
+        kept: list[tuple[Any, ...]] = []
+        for row in self._holds:
+            if row[0] == "early" and row[4] in instances:
+                self.queue.append(self._delivery(StoredMessage(row[1], None, *row[2:-1])))
+            else:
+                kept.append(row)
+        self._holds = kept
+
+    def _message_row(self, delivery: Delivery) -> tuple[Any, ...]:
+        to = delivery.to
+        return (
+            shard_number(to, self.zones),
+            delivery.id,
+            to.process,
+            to.instance,
+            to.route,
+            delivery.message.message_type,
+            encode(delivery.message),
+            delivery.occurred_at,
+            self.now,
+            delivery.correlation_id,
+            delivery.causation_id,
+            delivery.actor,
+        )
+
+    def _entry(self, delivery: Delivery, slot: Slot, activity: str) -> None:
+        """Append to the log, under the next number of the shard."""
+        self.handled += 1
+        shard = shard_number(delivery.to, self.zones)
+        number = self.entries[shard] = self.entries[shard] + 1
+        objects = slot.process.objects(slot.state, delivery.message)
+        self._log.append(
+            (
+                shard,
+                number,
+                delivery.to.process,
+                delivery.to.instance,
+                activity,
+                delivery.occurred_at,
+                self.now,
+                delivery.actor or delivery.to.process,
+                delivery.id,
+                delivery.correlation_id,
+                delivery.causation_id,
+                "{" + ",".join(objects) + "}",
+            )
+        )
+
+    def _effect_row(self, effect: Effect, cause: Delivery) -> tuple[Any, ...]:
+        return (
+            derive(self.now, effect.connector, effect.key),
+            effect.connector,
+            effect.operation,
+            effect.order_key,
+            effect.key,
+            _encode(effect.payload),
+            *cause.to,
+            cause.correlation_id,
+            cause.id,
+            self.now,
+            self.now,
+        )
+
+    def _timer_row(self, timer: StartTimer, cause: Delivery) -> tuple[Any, ...]:
+        return (
+            cause.to.instance,
+            timer.name,
+            cause.to.process,
+            cause.to.route,
+            shard_number(cause.to, self.zones),
+            timer.due,
+            timer.message.message_type,
+            encode(timer.message),
+            cause.correlation_id,
+            cause.id,
+        )
+
+    def _case(self, case: OpenCase, cause: Delivery) -> None:
+        self._cases.append(
+            (
+                derive(self.now, "case", cause.id, case.kind, str(len(self._cases))),
+                case.kind,
+                case.subject,
+                case.detail,
+                case.priority,
+                cause.to.process,
+                cause.to.instance,
+                cause.correlation_id,
+                self.now,
+            )
+        )
+
+    def _write(self) -> None:
+        """Write books, projections, log, states, timers, outbox and what goes to other shards."""
+        connection = self.tx.connection
+        self.tx.flush_books()
+        self._write_states()
+        self._write_timers([m for m in self.consumed if m.timer is not None])
+        consumed = [(m.shard, m.number) for m in self.consumed if m.number is not None]
+        if consumed:
+            store.delete_inbox(connection, consumed)
+        if self._released:
+            store.delete_held(connection, self._released)
+        for target, rows in (
+            (f"event_log ({LOG_COLUMNS})", self._log),
+            (f"outbox ({OUTBOX_COLUMNS})", self._effects),
+            (f"inbox (shard, {store.MESSAGE_COLUMNS})", self._unfinished()),
+            (f"held_message (reason, shard, {store.MESSAGE_COLUMNS}, held_at)", self._holds),
+            (f"case_file ({CASE_COLUMNS})", self._cases),
+        ):
+            if rows:
+                store.copy_rows(connection, target, rows)
+
+    def _unfinished(self) -> list[tuple[Any, ...]]:
+        """What other shards' holders must do, and what the round limit left over."""
+        return [self._message_row(delivery) for delivery in (*self._away, *self.queue)]
+
+    def _write_states(self) -> None:
+        changes: dict[str, list[Change]] = {}
+        new: list[tuple[Any, ...]] = []
+        changed: list[tuple[Any, ...]] = []
+        for instance, slot in self.slots.items():
+            if not (slot.is_new or slot.changed):
+                continue
+            process, state = slot.process, slot.state
+            changes.setdefault(process.name, []).append(Change(state, slot.is_new))
+            body = process.encode(state)
+            flags = (state.stage, slot.parked, slot.holding)
+            if slot.is_new:
+                shard = shard_number(Address(process.name, instance, slot.route), self.zones)
+                at = slot.changed_at
+                new.append((instance, process.name, shard, process.version, *flags, at, at, body))
+            else:
+                changed.append((instance, process.version, *flags, slot.changed_at, body))
+        for name, rows in changes.items():
+            projector = self.registry.processes[name].projector
+            if projector is not None:
+                projector(self.tx, rows)
+        if new:
+            store.copy_rows(self.tx.connection, f"process ({PROCESS_COLUMNS})", new)
+        if changed:
+            store.update_processes(self.tx.connection, changed)
+
+    def _write_timers(self, fired: Sequence[StoredMessage]) -> None:
+        gone = [(m.instance, m.timer) for m in fired if m.timer is not None]
+        started = [row for row in self._timers.values() if row is not None]
+        gone += [key for key, row in self._timers.items() if row is None]
+        if gone:
+            store.delete_timers(self.tx.connection, gone)
+        if started:
+            store.save_timers(self.tx.connection, started)
+
+
+LOG_COLUMNS = (
+    "shard, number, process, instance, activity, occurred_at, recorded_at, actor, message_id,"
+    " correlation_id, causation_id, objects"
+)
+OUTBOX_COLUMNS = (
+    "id, connector, operation, order_key, key, payload, process, instance, route,"
+    " correlation_id, causation_id, created_at, available_at"
+)
+CASE_COLUMNS = "id, kind, subject, detail, priority, process, instance, correlation_id, opened_at"
+PROCESS_COLUMNS = (
+    "id, process, shard, version, stage, parked, holding, opened_at, changed_at, state"
+)

@@ -1,0 +1,156 @@
+"""The door in: messages are deduplicated and durable before anybody is told that we have them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import msgspec
+import psycopg
+
+from crossdock.engine import store
+from crossdock.engine.process import Address
+from crossdock.engine.routing import shard_number
+from crossdock.kernel.ids import derive
+from crossdock.kernel.messages import Message
+
+Connection = psycopg.Connection[Any]
+
+_encode = msgspec.msgpack.Encoder(order="deterministic").encode
+
+
+class Inbound(NamedTuple):
+    """A message from outside. (source, source_id) names it; the same content may come again."""
+
+    source: str
+    source_id: str
+    message: Message
+    to: Address
+    occurred_at: datetime
+    actor: str = ""
+    correlation_id: str = ""
+    """A UUID; the routing id's own when it is not given."""
+
+
+class Received(StrEnum):
+    """What became of an inbound message."""
+
+    ACCEPTED = "accepted"
+    REPEATED = "repeated"
+    CONFLICT = "conflict"
+
+
+class Receipt(NamedTuple):
+    """ACCEPTED is durable once the caller commits; CONFLICT names the field that differs."""
+
+    result: Received
+    message_id: str = ""
+    field: str = ""
+
+
+def receive(
+    connection: Connection,
+    inbound: Sequence[Inbound],
+    now: datetime,
+    zones: Mapping[str, int] | None = None,
+) -> list[Receipt]:
+    """Take messages in, in a fixed number of statements; the caller commits.
+
+    `zones` (zone -> shard) may be passed by callers that have read it already.
+    """
+    if not inbound:
+        return []
+    zone_shards = store.zone_shards(connection) if zones is None else zones
+    bodies = [_encode(item.message) for item in inbound]
+    hashes = [_hash(item.source, item.source_id) for item in inbound]
+    first: dict[bytes, int] = {}
+    for position, hashed in enumerate(hashes):
+        first.setdefault(hashed, position)
+    new = store.insert_hashes(
+        connection,
+        [
+            (hashed, _fingerprint(bodies[p]), inbound[p].message.message_type, bodies[p], now)
+            for hashed, p in first.items()
+        ],
+    )
+    known = {hashed for hashed in first if hashed not in new}
+    stored = store.known_hashes(connection, list(known)) if known else {}
+    receipts: list[Receipt] = []
+    rows: list[tuple[Any, ...]] = []
+    for position, (item, hashed, body) in enumerate(zip(inbound, hashes, bodies, strict=True)):
+        if hashed in new and first[hashed] == position:
+            message_id = derive(now, item.source, item.source_id)
+            rows.append(_row(item, message_id, body, now, zone_shards))
+            receipts.append(Receipt(Received.ACCEPTED, message_id))
+        elif hashed in new:
+            receipts.append(_compare(bodies[first[hashed]], body))
+        else:
+            fingerprint, _, old_body = stored[hashed]
+            if fingerprint == _fingerprint(body):
+                receipts.append(Receipt(Received.REPEATED))
+            else:
+                receipts.append(_compare(old_body, body))
+    if rows:
+        store.copy_rows(connection, f"inbox (shard, {store.MESSAGE_COLUMNS})", rows)
+    return receipts
+
+
+def _row(
+    item: Inbound, message_id: str, body: bytes, now: datetime, zones: Mapping[str, int]
+) -> tuple[Any, ...]:
+    correlation = item.correlation_id or _as_uuid(item.to.route, message_id)
+    return (
+        shard_number(item.to, zones),
+        message_id,
+        *item.to,
+        item.message.message_type,
+        body,
+        item.occurred_at,
+        now,
+        correlation,
+        message_id,
+        item.actor or item.source,
+    )
+
+
+def _as_uuid(route: str, otherwise: str) -> str:
+    return route if len(route) == 36 else otherwise
+
+
+def _hash(source: str, source_id: str) -> bytes:
+    return blake2b(f"{source}\x1f{source_id}".encode(), digest_size=16).digest()
+
+
+def _fingerprint(body: bytes) -> bytes:
+    return blake2b(body, digest_size=16).digest()
+
+
+def _compare(old_body: bytes | None, body: bytes) -> Receipt:
+    """REPEATED for the same content, else CONFLICT with the first field that differs."""
+    if old_body == body:
+        return Receipt(Received.REPEATED)
+    if old_body is None:
+        return Receipt(Received.CONFLICT, field="(the first body is no longer kept)")
+    old, new = msgspec.msgpack.decode(old_body), msgspec.msgpack.decode(body)
+    return Receipt(Received.CONFLICT, field=first_difference(old, new))
+
+
+def first_difference(old: object, new: object, path: str = "") -> str:
+    """The path of the first field in which two decoded bodies differ; "" when they are equal."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted({*old, *new}, key=str):
+            found = first_difference(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+            if found:
+                return found
+        return ""
+    if isinstance(old, list) and isinstance(new, list):
+        for position in range(max(len(old), len(new))):
+            pair = [x[position] if position < len(x) else None for x in (old, new)]
+            found = first_difference(pair[0], pair[1], f"{path}[{position}]")
+            if found:
+                return found
+        return ""
+    return "" if old == new else path or "(body)"

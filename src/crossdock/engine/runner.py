@@ -1,0 +1,251 @@
+"""The worker: locks idle shards, runs one batch in one transaction, again and again.
+
+What a fault of the surroundings breaks (a deadlock, a lost connection, a full disk, a shutdown)
+is retried whole and blamed on no message. Anything else is bisected with SAVEPOINTs inside the
+same transaction, so that a dead letter and the good work around it commit together.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+from crossdock.engine import dead_letters, store
+from crossdock.engine.batch import Batch, Recorder
+from crossdock.engine.registry import Registry
+from crossdock.engine.store import StoredMessage
+from crossdock.engine.transaction import Transaction
+from crossdock.kernel.clock import Clock
+
+Connection = psycopg.Connection[Any]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one batch may take on. Counted, never timed."""
+
+    messages: int = 512
+    """Messages and timer firings a batch starts from."""
+    rounds: int = 40
+    """Rounds of handlers and capabilities; what is left goes back to the inbox."""
+    shards: int = 32
+    """Shards a worker locks at once; the rest is for other workers."""
+
+
+@dataclass
+class Outcome:
+    """What one batch did."""
+
+    taken: int = 0
+    """Messages and firings it started from; 0 means there was nothing to do."""
+    handled: int = 0
+    dead: int = 0
+    shards: list[int] = field(default_factory=list)
+
+
+class WorkerTooOld(Exception):
+    """The database needs newer versions than this build knows; it takes no shard."""
+
+    def __init__(self, missing: dict[str, int]) -> None:
+        wanted = ", ".join(f"{name} {version}" for name, version in sorted(missing.items()))
+        super().__init__(
+            f"this worker is too old for the database, which needs {wanted}; "
+            "install that version of Crossdock on this machine"
+        )
+        self.missing = missing
+
+
+class Runner:
+    """One worker: `connection` runs its batches, `notes` (autocommit) says what it is trying."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        connection: Connection,
+        clock: Clock,
+        *,
+        name: str = "worker",
+        limits: Limits | None = None,
+        notes: Connection | None = None,
+        recorder: Recorder | None = None,
+        prepare: Callable[[Transaction], None] | None = None,
+    ) -> None:
+        self.registry = registry
+        self.connection = connection
+        self.clock = clock
+        self.name = name
+        self.limits = limits or Limits()
+        self.notes = notes
+        self.recorder = recorder
+        self.prepare = prepare
+        self.zones: dict[str, int] = {}
+
+    def start(self) -> None:
+        """Raise the required versions to this build's, unless it is too old itself."""
+        with self.connection.transaction():
+            missing = self.registry.too_old_for(store.required_versions(self.connection))
+            if missing:
+                raise WorkerTooOld(missing)
+            store.require_versions(self.connection, self.registry.versions())
+            self.zones = store.zone_shards(self.connection)
+
+    def run_batch(self) -> Outcome:
+        """Run one batch and commit it. Raises WorkerTooOld, or psycopg's error after a rollback."""
+        try:
+            outcome = self._run_batch()
+            self.connection.commit()
+            return outcome
+        except BaseException:
+            if not self.connection.closed:
+                self.connection.rollback()
+            if self.notes is not None and not self.notes.closed:
+                store.clear_attempt(self.notes, self.name)
+            raise
+
+    def run_until_idle(self, most: int = 1_000_000) -> Outcome:
+        """Run batches until no message is ready; returns their sum."""
+        total = Outcome()
+        for _ in range(most):
+            outcome = self.run_batch()
+            if not outcome.taken:
+                break
+            total.taken += outcome.taken
+            total.handled += outcome.handled
+            total.dead += outcome.dead
+        return total
+
+    def _run_batch(self) -> Outcome:
+        connection = self.connection
+        now = self.clock.now()
+        waiting = store.waiting_shards(connection, now)
+        if not waiting:
+            return Outcome()
+        missing = self.registry.too_old_for(store.required_versions(connection))
+        if missing:
+            raise WorkerTooOld(missing)
+        wanted = [shard.number for shard in waiting[: self.limits.shards]]
+        held = store.lock_shards(connection, wanted)
+        if not held:
+            return Outcome()
+        if len(self.zones) == 0 or any(number > 63 for number in held):
+            self.zones = store.zone_shards(connection)
+        messages = self._choose(held, now)
+        if not messages:
+            return Outcome()
+        outcome = Outcome(taken=len(messages), shards=held)
+        entries = store.last_entries(connection, held)
+        before = dict(entries)
+        self._attempt(messages, held, entries, now, outcome)
+        moved = {shard: last for shard, last in entries.items() if before.get(shard) != last}
+        if moved:
+            store.save_last_entries(connection, moved)
+        if self.notes is not None:
+            store.clear_attempt(connection, self.name)
+        return outcome
+
+    def _choose(self, held: list[int], now: datetime) -> list[StoredMessage]:
+        """The batch's messages; a single one where a worker died over a shard."""
+        connection, limits = self.connection, self.limits
+        if self.notes is not None:
+            for worker, shards in store.dead_attempts(connection, self.name, held):
+                store.suspect(self.notes, shards)
+                store.clear_attempt(self.notes, worker)
+            suspects = store.suspects(self.notes, held)
+            if suspects:
+                return self._choose_one(suspects, now)
+            store.note_attempt(self.notes, self.name, held, now)
+        per_shard = max(8, limits.messages // len(held))
+        messages = store.read_due_timers(connection, held, now, per_shard, limits.messages)
+        room = limits.messages - len(messages)
+        if room > 0:
+            messages += store.read_inbox(connection, held, per_shard, room)
+        return messages
+
+    def _choose_one(
+        self, suspects: dict[int, tuple[int, str | None]], now: datetime
+    ) -> list[StoredMessage]:
+        """One message of a shard over which a worker died; a second death makes it dead."""
+        assert self.notes is not None
+        for shard, (until, last_tried) in sorted(suspects.items()):
+            messages = store.read_due_timers(self.connection, [shard], now, 1, 1)
+            messages = messages or store.read_inbox(self.connection, [shard], 1, 1)
+            if not messages or (messages[0].number or 0) > until:
+                store.clear_suspects(self.notes, [shard])
+                continue
+            message = messages[0]
+            if last_tried == message.id:
+                self._bury(message, "the worker died twice over this message", "", now)
+                store.note_suspect(self.notes, shard, None)
+                continue
+            store.note_suspect(self.notes, shard, message.id)
+            store.note_attempt(self.notes, self.name, [shard], now)
+            return messages
+        return []
+
+    def _attempt(
+        self,
+        messages: Sequence[StoredMessage],
+        held: Sequence[int],
+        entries: dict[int, int],
+        now: datetime,
+        outcome: Outcome,
+    ) -> None:
+        """Run the messages as one batch; on failure each half, down to the one to blame."""
+        tried = dict(entries)
+        try:
+            with self.connection.transaction():
+                batch = Batch(
+                    self.registry,
+                    Transaction(self.connection, now),
+                    self.zones,
+                    set(held),
+                    tried,
+                    rounds=self.limits.rounds,
+                    recorder=self.recorder,
+                )
+                batch.run(messages)
+        except Exception as error:
+            if is_surroundings(error) or self.connection.closed:
+                raise
+            if len(messages) == 1:
+                trace = "".join(traceback.format_exception(error))
+                self._bury(messages[0], f"{type(error).__name__}: {error}", trace, now)
+                outcome.dead += 1
+                return
+            middle = len(messages) // 2
+            self._attempt(messages[:middle], held, entries, now, outcome)
+            self._attempt(messages[middle:], held, entries, now, outcome)
+        else:
+            entries.update(tried)
+            outcome.handled += batch.handled
+
+    def _bury(self, message: StoredMessage, error: str, trace: str, now: datetime) -> None:
+        """Make a dead letter of a message and park its process; the rest goes on."""
+        dead_letters.bury(self.connection, message, error, trace, now)
+
+
+SURROUNDINGS = (
+    "08",  # connection exceptions
+    "25006",  # read-only transaction
+    "40",  # deadlock, serialization failure
+    "53",  # disk full, out of memory, too many connections
+    "55P03",  # lock not available
+    "57",  # canceled, shut down, crashed
+    "58",  # system error (I/O)
+)
+"""SQLSTATE classes and codes that say nothing about the messages of a batch."""
+
+
+def is_surroundings(error: BaseException) -> bool:
+    """Whether an error came from the machine or the database rather than from a message."""
+    if isinstance(error, psycopg.Error):
+        state = error.sqlstate
+        if state is None:
+            return isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
+        return state.startswith(SURROUNDINGS)
+    return isinstance(error, (MemoryError, OSError))

@@ -1,0 +1,489 @@
+"""The engine's statements: one typed function each.
+
+Lock order: shards by number, before anything else a batch touches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import psycopg
+
+Connection = psycopg.Connection[Any]
+
+MESSAGE_COLUMNS = (
+    "id, process, instance, route, type, body, occurred_at, recorded_at,"
+    " correlation_id, causation_id, actor"
+)
+
+
+class WaitingShard(NamedTuple):
+    """A shard with work, and since when its oldest message or timer waits."""
+
+    number: int
+    oldest: datetime
+
+
+class StoredMessage(NamedTuple):
+    """A message as a row; `number` is its place in the inbox (None for a timer)."""
+
+    shard: int
+    number: int | None
+    id: str
+    process: str
+    instance: str
+    route: str
+    type: str
+    body: bytes
+    occurred_at: datetime
+    recorded_at: datetime
+    correlation_id: str
+    causation_id: str
+    actor: str
+    timer: str | None = None
+    due: datetime | None = None
+
+
+class StoredProcess(NamedTuple):
+    """A process state as a row."""
+
+    id: str
+    version: int
+    parked: bool
+    holding: bool
+    changed_at: datetime
+    state: bytes
+
+
+def fetch(connection: Connection, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
+    """All rows of a statement, prepared on first use."""
+    return connection.execute(statement, parameters, prepare=True).fetchall()
+
+
+def zone_shards(connection: Connection) -> dict[str, int]:
+    """The shard of each allocation zone."""
+    return dict(fetch(connection, "SELECT zone, number FROM shard WHERE zone IS NOT NULL"))
+
+
+def ensure_zone_shards(connection: Connection, zones: Iterable[str]) -> dict[str, int]:
+    """Give every zone a shard of its own; known ones keep theirs."""
+    connection.execute("LOCK TABLE shard IN SHARE ROW EXCLUSIVE MODE")
+    known = zone_shards(connection)
+    new = sorted(set(zones) - set(known))
+    first = max([63, *known.values()]) + 1
+    for offset, zone in enumerate(new):
+        connection.execute(
+            "INSERT INTO shard (number, zone) VALUES (%s, %s)", (first + offset, zone)
+        )
+    return zone_shards(connection)
+
+
+def waiting_shards(connection: Connection, now: datetime) -> list[WaitingShard]:
+    """Shards with an open message or a due timer, the longest waiting first."""
+    rows = fetch(
+        connection,
+        """
+        SELECT s.number, least(m.recorded_at, t.due) AS oldest
+        FROM shard s
+        LEFT JOIN LATERAL (SELECT recorded_at FROM inbox WHERE shard = s.number
+                           ORDER BY number LIMIT 1) m ON true
+        LEFT JOIN LATERAL (SELECT due FROM timer WHERE shard = s.number AND due <= %s
+                           ORDER BY due LIMIT 1) t ON true
+        WHERE m.recorded_at IS NOT NULL OR t.due IS NOT NULL
+        ORDER BY oldest, s.number
+        """,
+        (now,),
+    )
+    return [WaitingShard(*row) for row in rows]
+
+
+def lock_shards(connection: Connection, numbers: Sequence[int]) -> list[int]:
+    """Lock those shards that nobody holds, by number; the rest is left to its holders."""
+    rows = fetch(
+        connection,
+        "SELECT number FROM shard WHERE number = ANY(%s) ORDER BY number"
+        " FOR NO KEY UPDATE SKIP LOCKED",
+        (list(numbers),),
+    )
+    return [number for (number,) in rows]
+
+
+def last_entries(connection: Connection, shards: Sequence[int]) -> dict[int, int]:
+    """The last log number of each shard; read after the lock, in a statement of its own."""
+    return dict(
+        fetch(
+            connection,
+            "SELECT number, last_entry FROM shard WHERE number = ANY(%s)",
+            (list(shards),),
+        )
+    )
+
+
+def save_last_entries(connection: Connection, entries: dict[int, int]) -> None:
+    connection.execute(
+        "UPDATE shard SET last_entry = v.last_entry"
+        " FROM unnest(%s::int[], %s::bigint[]) AS v (number, last_entry)"
+        " WHERE shard.number = v.number",
+        (list(entries), list(entries.values())),
+        prepare=True,
+    )
+
+
+def read_inbox(
+    connection: Connection, shards: Sequence[int], per_shard: int, limit: int
+) -> list[StoredMessage]:
+    """The oldest open messages of the held shards, in the order of the inbox."""
+    rows = fetch(
+        connection,
+        f"""
+        SELECT m.shard, m.number, {", ".join(f"m.{c.strip()}" for c in MESSAGE_COLUMNS.split(","))}
+        FROM unnest(%s::int[]) AS s (number),
+             LATERAL (SELECT * FROM inbox WHERE shard = s.number ORDER BY number LIMIT %s) m
+        ORDER BY m.number LIMIT %s
+        """,
+        (list(shards), per_shard, limit),
+    )
+    return [StoredMessage(*row) for row in rows]
+
+
+def read_due_timers(
+    connection: Connection, shards: Sequence[int], now: datetime, per_shard: int, limit: int
+) -> list[StoredMessage]:
+    """Timers of the held shards that have fallen due, by (due, instance)."""
+    rows = fetch(
+        connection,
+        """
+        SELECT t.shard, NULL, t.instance, t.process, t.instance::text, t.route, t.type, t.body,
+               t.due, t.due, t.correlation_id, t.causation_id, '', t.name, t.due
+        FROM unnest(%s::int[]) AS s (number),
+             LATERAL (SELECT * FROM timer WHERE shard = s.number AND due <= %s
+                      ORDER BY due, instance LIMIT %s) t
+        ORDER BY t.due, t.instance, t.name LIMIT %s
+        """,
+        (list(shards), now, per_shard, limit),
+    )
+    return [StoredMessage(*row) for row in rows]
+
+
+def delete_inbox(connection: Connection, keys: Sequence[tuple[int, int]]) -> None:
+    connection.execute(
+        "DELETE FROM inbox USING unnest(%s::int[], %s::bigint[]) AS v (shard, number)"
+        " WHERE inbox.shard = v.shard AND inbox.number = v.number",
+        ([shard for shard, _ in keys], [number for _, number in keys]),
+        prepare=True,
+    )
+
+
+def delete_timers(connection: Connection, keys: Sequence[tuple[str, str]]) -> None:
+    connection.execute(
+        "DELETE FROM timer USING unnest(%s::uuid[], %s::text[]) AS v (instance, name)"
+        " WHERE timer.instance = v.instance AND timer.name = v.name",
+        ([instance for instance, _ in keys], [name for _, name in keys]),
+        prepare=True,
+    )
+
+
+def save_timers(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Start timers; one of the same name is replaced. Rows in the table's column order."""
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    connection.execute(
+        """
+        INSERT INTO timer (instance, name, process, route, shard, due, type, body,
+                           correlation_id, causation_id)
+        SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::int[],
+                             %s::timestamptz[], %s::text[], %b::bytea[], %s::uuid[], %s::uuid[])
+        ON CONFLICT (instance, name) DO UPDATE
+        SET process = excluded.process, route = excluded.route, shard = excluded.shard,
+            due = excluded.due, type = excluded.type, body = excluded.body,
+            correlation_id = excluded.correlation_id, causation_id = excluded.causation_id
+        """,
+        columns,
+        prepare=True,
+    )
+
+
+def load_processes(connection: Connection, ids: Sequence[str]) -> list[StoredProcess]:
+    rows = fetch(
+        connection,
+        "SELECT id, version, parked, holding, changed_at, state FROM process"
+        " WHERE id = ANY(%s::uuid[])",
+        (list(ids),),
+    )
+    return [StoredProcess(*row) for row in rows]
+
+
+def update_processes(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Save changed states: (id, version, stage, parked, holding, changed_at, state)."""
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    connection.execute(
+        """
+        UPDATE process SET version = v.version, stage = v.stage, parked = v.parked,
+               holding = v.holding, changed_at = v.changed_at, state = v.state
+        FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::bool[], %s::bool[],
+                    %s::timestamptz[], %b::bytea[])
+             AS v (id, version, stage, parked, holding, changed_at, state)
+        WHERE process.id = v.id
+        """,
+        columns,
+        prepare=True,
+    )
+
+
+def copy_rows(connection: Connection, target: str, rows: Iterable[Sequence[Any]]) -> None:
+    """Append rows by COPY; `target` is `table (column, ...)`."""
+    with connection.cursor() as cursor, cursor.copy(f"COPY {target} FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def held_for(
+    connection: Connection, instances: Sequence[str], reason: str
+) -> list[tuple[int, StoredMessage]]:
+    """Held messages of those instances in the order they came, with their row numbers."""
+    rows = fetch(
+        connection,
+        f"SELECT number, shard, NULL, {MESSAGE_COLUMNS} FROM held_message"
+        " WHERE instance = ANY(%s) AND reason = %s ORDER BY number",
+        (list(instances), reason),
+    )
+    return [(row[0], StoredMessage(*row[1:])) for row in rows]
+
+
+def delete_held(connection: Connection, numbers: Sequence[int]) -> None:
+    connection.execute("DELETE FROM held_message WHERE number = ANY(%s)", (list(numbers),))
+
+
+def overdue_held(
+    connection: Connection, older_than: datetime, limit: int
+) -> list[tuple[str, str, str, str]]:
+    """Mark early messages older than the age limit; returns (process, instance, type, id)."""
+    return fetch(
+        connection,
+        "UPDATE held_message SET overdue = true WHERE number IN (SELECT number FROM held_message"
+        " WHERE reason = 'early' AND NOT overdue AND held_at < %s ORDER BY number LIMIT %s"
+        " FOR UPDATE SKIP LOCKED) RETURNING process, instance, type, id",
+        (older_than, limit),
+    )
+
+
+def note_attempt(connection: Connection, worker: str, shards: Sequence[int], now: datetime) -> None:
+    """Say what this worker is about to try; written beside the batch, not within it."""
+    connection.execute(
+        "INSERT INTO worker_attempt (worker, shards, started_at) VALUES (%s, %s, %s)"
+        " ON CONFLICT (worker) DO UPDATE SET shards = excluded.shards,"
+        " started_at = excluded.started_at",
+        (worker, list(shards), now),
+        prepare=True,
+    )
+
+
+def clear_attempt(connection: Connection, worker: str) -> None:
+    connection.execute("DELETE FROM worker_attempt WHERE worker = %s", (worker,), prepare=True)
+
+
+def dead_attempts(
+    connection: Connection, worker: str, shards: Sequence[int]
+) -> list[tuple[str, list[int]]]:
+    """Attempts of others on shards that we hold: their workers ended without a result."""
+    return fetch(
+        connection,
+        "SELECT worker, shards FROM worker_attempt WHERE worker <> %s AND shards && %s::int[]",
+        (worker, list(shards)),
+    )
+
+
+def suspect(connection: Connection, shards: Sequence[int]) -> None:
+    """From now on one message per batch in those shards, up to what waits there now."""
+    connection.execute(
+        """
+        INSERT INTO suspect_shard (shard, until_number)
+        SELECT s, coalesce((SELECT max(number) FROM inbox WHERE shard = s), 0)
+        FROM unnest(%s::int[]) AS s
+        ON CONFLICT (shard) DO NOTHING
+        """,
+        (list(shards),),
+    )
+
+
+def suspects(connection: Connection, shards: Sequence[int]) -> dict[int, tuple[int, str | None]]:
+    rows = fetch(
+        connection,
+        "SELECT shard, until_number, message_id FROM suspect_shard WHERE shard = ANY(%s)",
+        (list(shards),),
+    )
+    return {shard: (until, message) for shard, until, message in rows}
+
+
+def note_suspect(connection: Connection, shard: int, message_id: str | None) -> None:
+    connection.execute(
+        "UPDATE suspect_shard SET message_id = %s WHERE shard = %s", (message_id, shard)
+    )
+
+
+def clear_suspects(connection: Connection, shards: Sequence[int]) -> None:
+    connection.execute("DELETE FROM suspect_shard WHERE shard = ANY(%s)", (list(shards),))
+
+
+def required_versions(connection: Connection) -> dict[str, int]:
+    """The lowest version of the engine and of each process that a worker must know."""
+    return dict(fetch(connection, "SELECT name, version FROM required_version"))
+
+
+def require_versions(connection: Connection, versions: dict[str, int]) -> None:
+    """Raise the versions a worker must know; never lowers one."""
+    connection.execute(
+        "INSERT INTO required_version (name, version) SELECT * FROM unnest(%s::text[], %s::int[])"
+        " ON CONFLICT (name) DO UPDATE SET version ="
+        " greatest(required_version.version, excluded.version)",
+        (list(versions), list(versions.values())),
+    )
+
+
+def known_hashes(
+    connection: Connection, hashes: Sequence[bytes]
+) -> dict[bytes, tuple[bytes, str, bytes | None]]:
+    """Fingerprint, type and (while kept) body of messages received before."""
+    rows = fetch(
+        connection,
+        "SELECT hash, fingerprint, type, body FROM dedupe WHERE hash = ANY(%b)",
+        (list(hashes),),
+    )
+    return {row[0]: (row[1], row[2], row[3]) for row in rows}
+
+
+def insert_hashes(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> set[bytes]:
+    """Insert (hash, fingerprint, type, body, recorded_at); returns the hashes that were new."""
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    inserted = fetch(
+        connection,
+        "INSERT INTO dedupe (hash, fingerprint, type, body, recorded_at)"
+        " SELECT * FROM unnest(%b::bytea[], %b::bytea[], %s::text[], %b::bytea[],"
+        " %s::timestamptz[]) ON CONFLICT (hash) DO NOTHING RETURNING hash",
+        columns,
+    )
+    return {row[0] for row in inserted}
+
+
+def create_log_partition(connection: Connection, name: str, start: str, end: str) -> None:
+    connection.execute(
+        f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF event_log"
+        f" FOR VALUES FROM ('{start}') TO ('{end}')"
+    )
+
+
+def drop_bodies(connection: Connection, older_than: datetime, limit: int) -> int:
+    """Forget stored bodies past their age, in a small step."""
+    return connection.execute(
+        "UPDATE dedupe SET body = NULL WHERE hash IN (SELECT hash FROM dedupe"
+        " WHERE recorded_at < %s AND body IS NOT NULL LIMIT %s)",
+        (older_than, limit),
+    ).rowcount
+
+
+def drop_hashes(connection: Connection, older_than: datetime, limit: int) -> int:
+    """Forget what was received long ago, in a small step."""
+    return connection.execute(
+        "DELETE FROM dedupe WHERE hash IN"
+        " (SELECT hash FROM dedupe WHERE recorded_at < %s LIMIT %s)",
+        (older_than, limit),
+    ).rowcount
+
+
+def insert_dead_letter(
+    connection: Connection,
+    letter_id: str,
+    message: StoredMessage,
+    error: str,
+    trace: str,
+    now: datetime,
+) -> None:
+    connection.execute(
+        f"INSERT INTO dead_letter (shard, {MESSAGE_COLUMNS}, failed_at, error, trace)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (id) DO UPDATE SET failed_at = excluded.failed_at,"
+        " error = excluded.error, trace = excluded.trace",
+        (
+            message.shard,
+            letter_id,
+            *message[3:13],
+            now,
+            error.replace("\x00", "\\x00"),
+            trace.replace("\x00", "\\x00"),
+        ),
+    )
+
+
+def reopen_case(connection: Connection, row: Sequence[Any]) -> None:
+    """Open a Case, or the same one again."""
+    connection.execute(
+        "INSERT INTO case_file (id, kind, subject, detail, priority, process, instance,"
+        " correlation_id, opened_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (id) DO UPDATE SET status = 'open', closed_at = NULL,"
+        " detail = excluded.detail",
+        row,
+    )
+
+
+def park(connection: Connection, instance: str) -> None:
+    """Park a process; stations (whose instance is a code) have none."""
+    connection.execute("UPDATE process SET parked = true WHERE id::text = %s", (instance,))
+
+
+LETTER_COLUMNS = (
+    "d.id, d.process, d.instance, d.type, d.failed_at, d.error, d.trace, d.body,"
+    " (SELECT count(*) FROM held_message h WHERE h.instance = d.instance AND h.reason = 'parked')"
+)
+
+
+def dead_letters(connection: Connection, limit: int) -> list[tuple[Any, ...]]:
+    return fetch(
+        connection,
+        f"SELECT {LETTER_COLUMNS} FROM dead_letter d ORDER BY failed_at, id LIMIT %s",
+        (limit,),
+    )
+
+
+def dead_letter(connection: Connection, letter_id: str) -> list[tuple[Any, ...]]:
+    return fetch(
+        connection, f"SELECT {LETTER_COLUMNS} FROM dead_letter d WHERE id = %s", (letter_id,)
+    )
+
+
+def decide_dead_letter(
+    connection: Connection, letter_id: str, now: datetime, *, again: bool
+) -> bool:
+    """Remove a dead letter, put it (when `again`) and what waited behind it into the inbox.
+
+    Takes the shard's lock first, so that the parked process is in nobody's batch.
+    """
+    connection.execute(
+        "SELECT FROM shard WHERE number = (SELECT shard FROM dead_letter WHERE id = %s)"
+        " FOR NO KEY UPDATE",
+        (letter_id,),
+    )
+    row = connection.execute(
+        f"DELETE FROM dead_letter WHERE id = %s RETURNING shard, {MESSAGE_COLUMNS}", (letter_id,)
+    ).fetchone()
+    if row is None:
+        return False
+    if again:
+        copy_rows(connection, f"inbox (shard, {MESSAGE_COLUMNS})", [row])
+    instance = row[3]
+    others = connection.execute(
+        "SELECT count(*) FROM dead_letter WHERE instance = %s", (instance,)
+    ).fetchone()
+    assert others is not None
+    if others[0] == 0:
+        held = held_for(connection, [instance], "parked")
+        delete_held(connection, [number for number, _ in held])
+        connection.execute("UPDATE process SET parked = false WHERE id::text = %s", (instance,))
+        rows = [(m.shard, *m[2:7], m.body, m.occurred_at, *m[9:13]) for _, m in held]
+        copy_rows(connection, f"inbox (shard, {MESSAGE_COLUMNS})", rows)
+    connection.execute(
+        "UPDATE case_file SET status = 'closed', closed_at = %s"
+        " WHERE kind = 'dead letter' AND instance = %s AND status = 'open'",
+        (now, instance),
+    )
+    return True

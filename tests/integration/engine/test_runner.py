@@ -1,0 +1,181 @@
+"""The batch runner on a real PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+
+from crossdock import db
+from crossdock.engine import dead_letters, inbox, store
+from crossdock.engine.inbox import Inbound, Received
+from crossdock.engine.process import Address
+from crossdock.engine.runner import Limits, Runner
+from crossdock.kernel.clock import VirtualClock
+from tests.integration.engine.toy import (
+    NOON,
+    Filled,
+    Kettle,
+    Kicked,
+    Poured,
+    Whistled,
+    inbound,
+    kettle_id,
+    kitchen,
+)
+
+
+def runner_on(connection: db.Connection, clock: VirtualClock, **limits: int) -> Runner:
+    runner = Runner(kitchen(), connection, clock, limits=Limits(**limits))
+    runner.start()
+    return runner
+
+
+def put(connection: db.Connection, *items: Inbound) -> list[inbox.Receipt]:
+    receipts = inbox.receive(connection, items, NOON)
+    connection.commit()
+    return receipts
+
+
+def state_of(connection: db.Connection, name: str) -> Kettle:
+    rows = store.load_processes(connection, [kettle_id(name)])
+    return msgspec.msgpack.decode(rows[0].state, type=Kettle)
+
+
+def count(connection: db.Connection, table: str) -> int:
+    row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_a_batch_takes_a_message_through_command_reply_timer_and_effect(
+    connection: db.Connection,
+) -> None:
+    clock = VirtualClock(NOON)
+    runner = runner_on(connection, clock)
+    put(connection, inbound("blue", Filled(cups=2), "1"), inbound("blue", Poured(cups=2), "2"))
+    outcome = runner.run_until_idle()
+    assert outcome.dead == 0
+    assert state_of(connection, "blue").stage == "closed"
+    assert count(connection, "outbox") == 1
+    assert count(connection, "timer") == 0, "closing stopped it"
+    assert count(connection, "inbox") == 0
+    log = connection.execute("SELECT activity, number FROM event_log ORDER BY number").fetchall()
+    assert log == [("Filled", 1), ("Boiled", 2), ("Poured", 3)]
+
+
+def test_an_early_message_waits_for_its_process_and_its_stage(connection: db.Connection) -> None:
+    runner = runner_on(connection, VirtualClock(NOON))
+    put(connection, inbound("red", Poured(cups=1), "p"))
+    runner.run_until_idle()
+    assert count(connection, "held_message") == 1
+    put(connection, inbound("red", Filled(cups=3), "f"))
+    runner.run_until_idle()
+    assert count(connection, "held_message") == 0
+    assert state_of(connection, "red").poured == 1
+
+
+def test_a_message_no_stage_takes_is_refused_visibly(connection: db.Connection) -> None:
+    runner = runner_on(connection, VirtualClock(NOON))
+    put(connection, inbound("red", Filled(cups=1), "f"), inbound("red", Poured(cups=1), "p"))
+    put(connection, inbound("red", Poured(cups=1), "again"))
+    runner.run_until_idle()
+    assert state_of(connection, "red").poured == 1
+    cases = connection.execute("SELECT kind, subject FROM case_file").fetchall()
+    assert cases == [("message refused", kettle_id("red"))]
+
+
+def test_a_timer_fires_when_due_with_its_own_time(connection: db.Connection) -> None:
+    clock = VirtualClock(NOON)
+    runner = runner_on(connection, clock)
+    put(connection, inbound("blue", Filled(cups=2), "1"))
+    runner.run_until_idle()
+    assert runner.run_batch().taken == 0
+    clock.move_to(NOON + timedelta(hours=2))
+    runner.run_until_idle()
+    rows = connection.execute(
+        "SELECT activity, occurred_at - %s FROM event_log ORDER BY number", (NOON,)
+    ).fetchall()
+    assert rows[2] == ("Cooled", timedelta(minutes=30))
+    assert state_of(connection, "blue").stage == "hot"
+    assert count(connection, "timer") == 1, "heated again, so it cools again"
+
+
+def test_the_same_message_twice_is_taken_once_and_other_content_is_a_conflict(
+    connection: db.Connection,
+) -> None:
+    first = put(connection, inbound("blue", Filled(cups=2), "1"))
+    again = put(
+        connection,
+        inbound("blue", Filled(cups=2), "1"),
+        inbound("blue", Filled(cups=3), "1"),
+        inbound("red", Filled(cups=1), "2"),
+        inbound("red", Filled(cups=4), "2"),
+    )
+    assert first[0].result is Received.ACCEPTED
+    assert [receipt.result for receipt in again] == [
+        Received.REPEATED,
+        Received.CONFLICT,
+        Received.ACCEPTED,
+        Received.CONFLICT,
+    ]
+    assert again[1].field == "cups" and again[3].field == "cups"
+    assert count(connection, "inbox") == 2
+
+
+def test_a_poison_message_dies_alone_and_parks_its_process(connection: db.Connection) -> None:
+    runner = runner_on(connection, VirtualClock(NOON))
+    names = [f"kettle {n}" for n in range(40)]
+    put(connection, *(inbound(name, Filled(cups=1), f"f{name}") for name in names))
+    put(connection, inbound("kettle 7", Kicked(), "kick"))
+    put(connection, *(inbound(name, Poured(cups=1), f"p{name}") for name in names))
+    outcome = runner.run_until_idle()
+    assert outcome.dead == 1
+    closed = connection.execute("SELECT count(*) FROM process WHERE stage = 'closed'").fetchone()
+    assert closed == (39,)
+    letter = dead_letters.listed(connection)[0]
+    assert "fell off the stove" in letter.error
+    assert letter.waiting == 1, "the pour waits behind it"
+    assert dead_letters.skip(connection, [letter.id], NOON) == [letter.id]
+    connection.commit()
+    runner.run_until_idle()
+    assert state_of(connection, "kettle 7").stage == "closed"
+    numbers = connection.execute(
+        "SELECT shard, array_agg(number ORDER BY number) FROM event_log GROUP BY shard"
+    ).fetchall()
+    assert all(found == list(range(1, len(found) + 1)) for _, found in numbers), "gapless"
+
+
+def test_a_retried_dead_letter_is_handled_before_what_waited(connection: db.Connection) -> None:
+    runner = runner_on(connection, VirtualClock(NOON))
+    put(connection, inbound("blue", Filled(cups=1), "f"), inbound("blue", Kicked(), "k"))
+    put(connection, inbound("blue", Poured(cups=1), "p"))
+    runner.run_until_idle()
+    letter = dead_letters.listed(connection)[0]
+    dead_letters.retry(connection, [letter.id], NOON)
+    connection.commit()
+    assert runner.run_until_idle().dead == 1, "it fails again"
+    assert dead_letters.listed(connection)[0].waiting == 1
+
+
+def test_messages_of_one_round_reach_a_station_together(connection: db.Connection) -> None:
+    registry = kitchen()
+    runner = Runner(registry, connection, VirtualClock(NOON))
+    runner.start()
+    store.ensure_zone_shards(connection, ["kitchen"])
+    connection.commit()
+    to = Address("bell", "kitchen", "kitchen")
+    put(connection, *(Inbound("cook", str(n), Whistled(tune=str(n)), to, NOON) for n in range(5)))
+    runner.run_until_idle()
+    assert registry.stations["bell"].heard == [["0", "1", "2", "3", "4"]]  # type: ignore[attr-defined]
+
+
+def test_what_the_round_limit_leaves_over_goes_on_in_the_next_batch(
+    connection: db.Connection,
+) -> None:
+    runner = runner_on(connection, VirtualClock(NOON), rounds=1)
+    put(connection, inbound("blue", Filled(cups=2), "1"))
+    runner.run_batch()
+    assert state_of(connection, "blue").stage == "heating"
+    runner.run_until_idle()
+    assert state_of(connection, "blue").stage == "hot"
