@@ -166,6 +166,7 @@ CREATE TABLE reservation (
     picked_at timestamptz,
     line_number int NOT NULL,
     quantity int NOT NULL,
+    per_unit int NOT NULL DEFAULT 1,
     priority smallint NOT NULL,
     state text COLLATE "C" NOT NULL,
     sku text COLLATE "C" NOT NULL,
@@ -175,7 +176,7 @@ CREATE TABLE reservation (
     channel text COLLATE "C" NOT NULL,
     method text COLLATE "C" NOT NULL,
     CONSTRAINT reservation_pkey PRIMARY KEY (order_id, id),
-    CONSTRAINT reservation_has_units CHECK (quantity > 0),
+    CONSTRAINT reservation_has_units CHECK (quantity > 0 AND per_unit > 0),
     CONSTRAINT reservation_state CHECK (state IN ('soft', 'backordered', 'allocated', 'picked')),
     CONSTRAINT allocated_at_a_node CHECK ((node IS NOT NULL) = (state IN ('allocated', 'picked'))),
     CONSTRAINT picked_has_a_time CHECK ((picked_at IS NOT NULL) = (state = 'picked')),
@@ -185,6 +186,8 @@ CREATE TABLE reservation (
 CREATE INDEX reservation_queued ON reservation (sku) WHERE node IS NULL;
 CREATE INDEX reservation_held ON reservation (node, sku) WHERE node IS NOT NULL;
 CREATE INDEX reservation_expiring ON reservation (expires_at) WHERE expires_at IS NOT NULL;
+COMMENT ON COLUMN reservation.per_unit IS
+    'units of sku in one unit of the order line: above 1 for a kit''s components';
 COMMENT ON COLUMN reservation.order_id IS
     'the order; before there is one, the checkout (then checkout_id is the same id)';
 

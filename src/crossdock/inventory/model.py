@@ -101,11 +101,16 @@ class FreeLine(msgspec.Struct, frozen=True, array_like=True):
 
 
 class FreeReservations(Command, frozen=True, kw_only=True):
-    """Give up units that no node has in hand; more than there are frees what there is."""
+    """Give up units that no node has in hand; more than there are frees what there is.
+
+    With `requeue` the node gives them up and the customer does not: allocated units become soft
+    again, queued for AllocateOrder (a node declined, an order is sourced anew).
+    """
 
     order_id: str
     lines: tuple[FreeLine, ...]
     reason: str
+    requeue: bool = False
 
 
 @message_type("crossdock.reservations.freed.v1")
@@ -118,7 +123,11 @@ class ReservationsFreed(Message, frozen=True, kw_only=True):
 
 
 class PickStock(Command, frozen=True, kw_only=True):
-    """Units are in the picker's hands; `short` ones were not found (or damaged) and are freed."""
+    """Units are in the picker's hands; `short` ones were not found (or damaged).
+
+    The order still wants the short ones: their reservations are soft again, for AllocateOrder to
+    find another node or FreeReservations (without node) to give up.
+    """
 
     order_id: str
     fulfillment_id: str
@@ -139,13 +148,17 @@ class StockPicked(Message, frozen=True, kw_only=True):
 
 
 class UnpickStock(Command, frozen=True, kw_only=True):
-    """Undo of PickStock: picked units go back to the shelf and their reservations are freed."""
+    """Undo of PickStock: picked units go back to the shelf and their reservations are freed.
+
+    Units of `lines` that are still unpicked there are freed too. With `requeue` they become soft.
+    """
 
     order_id: str
     fulfillment_id: str
     node: str
     lines: tuple[LineQuantity, ...]
     reason: str = "recalled"
+    requeue: bool = False
 
 
 @message_type("crossdock.stock.unpicked.v1")
