@@ -39,6 +39,7 @@ CREATE TABLE stock_level (
              ELSE greatest(0, sellable - reserved - safety_stock - buffer) END) STORED,
     methods smallint NOT NULL DEFAULT 31,
     quarantined boolean NOT NULL DEFAULT false,
+    count_lacks_our_shipments boolean NOT NULL DEFAULT false,
     sku text COLLATE "C" NOT NULL,
     node text COLLATE "C" NOT NULL,
     owner text COLLATE "C" NOT NULL DEFAULT '',
@@ -65,6 +66,8 @@ COMMENT ON COLUMN stock_level.methods IS 'method_bits() of what node and product
 COMMENT ON COLUMN stock_level.shortfall IS
     'reserved beyond sellable: only a fact raises it, so never_over_reserved refuses our own decisions';
 COMMENT ON COLUMN stock_level.sellable_as_of IS 'time of the last count that was taken for the bucket';
+COMMENT ON COLUMN stock_level.count_lacks_our_shipments IS
+    'the last count came from a source that does not know what we shipped';
 COMMENT ON COLUMN stock_level.quarantined IS 'an invariant was broken here: nothing is offered until it is cleared';
 
 -- Running sums over levels, changed once per row and batch, last of all locks.
@@ -171,6 +174,7 @@ CREATE TABLE reservation (
     state text COLLATE "C" NOT NULL,
     sku text COLLATE "C" NOT NULL,
     node text COLLATE "C",
+    pickup_node text COLLATE "C",
     owner text COLLATE "C" NOT NULL DEFAULT '',
     lot text COLLATE "C" NOT NULL DEFAULT '',
     channel text COLLATE "C" NOT NULL,
@@ -188,6 +192,8 @@ CREATE INDEX reservation_held ON reservation (node, sku) WHERE node IS NOT NULL;
 CREATE INDEX reservation_expiring ON reservation (expires_at) WHERE expires_at IS NOT NULL;
 COMMENT ON COLUMN reservation.per_unit IS
     'units of sku in one unit of the order line: above 1 for a kit''s components';
+COMMENT ON COLUMN reservation.pickup_node IS
+    'the store the customer chose; while queued, it counts against that store''s pickup ATS';
 COMMENT ON COLUMN reservation.order_id IS
     'the order; before there is one, the checkout (then checkout_id is the same id)';
 

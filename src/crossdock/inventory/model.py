@@ -62,6 +62,7 @@ class DemandedLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     method: str = "ship"
     service: str = "standard"
     promised_by: datetime | None = None
+    pickup_node: str | None = None
 
 
 class AcceptDemand(Command, frozen=True, kw_only=True):
@@ -247,8 +248,8 @@ class Move(NamedTuple):
 class Want(NamedTuple):
     """Units of an order line to reserve at one node. All or nothing unless `partial`.
 
-    `floor` is what must stay unreserved there: safety stock and buffer when demand is newly sold,
-    0 to fill an accepted order.
+    `protected` leaves safety stock and buffer alone; to fill an accepted order a policy may go
+    below them.
     """
 
     sku: str
@@ -257,6 +258,6 @@ class Want(NamedTuple):
     order_id: str
     line: int
     partial: bool = False
-    floor: int = 0
+    protected: bool = False
     owner: str = ""
     lot: str = ""
