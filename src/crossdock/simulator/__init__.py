@@ -1,0 +1,1 @@
+"""The same engine, SQL and processes under a virtual clock, with simulated people and faults."""
