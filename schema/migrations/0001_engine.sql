@@ -72,7 +72,7 @@ CREATE INDEX timer_due ON timer (shard, due);
 
 -- The door out: open effects only; the dispatcher removes an effect with its result.
 CREATE TABLE outbox (
-    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    number bigint GENERATED ALWAYS AS IDENTITY,
     id uuid NOT NULL,
     connector text COLLATE "C" NOT NULL,
     operation text COLLATE "C" NOT NULL,
@@ -88,7 +88,8 @@ CREATE TABLE outbox (
     available_at timestamptz NOT NULL,
     leased_until timestamptz,
     attempt int NOT NULL DEFAULT 0,
-    last_error text
+    last_error text,
+    CONSTRAINT outbox_pkey PRIMARY KEY (connector, number)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
         autovacuum_vacuum_cost_delay = 0);
 -- Finds the oldest effect of a key: at most one per (connector, order_key) is in flight.

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from crossdock.engine import store
+from crossdock.engine import dead_letter_store, store
 from crossdock.engine.store import StoredMessage
 from crossdock.kernel.ids import derive
 
@@ -38,8 +38,8 @@ def bury(
 ) -> None:
     """Move a message to the dead letters, park its process and open a Case."""
     letter = derive(now, message.instance, message.timer, "dead") if message.timer else message.id
-    store.insert_dead_letter(connection, letter, message, error, trace, now)
-    store.park(connection, message.instance)
+    dead_letter_store.insert_dead_letter(connection, letter, message, error, trace, now)
+    dead_letter_store.park(connection, message.instance)
     if message.timer is not None:
         store.delete_timers(connection, [(message.instance, message.timer)])
     elif message.number is not None:
@@ -62,12 +62,12 @@ def bury(
 
 def listed(connection: Connection, limit: int = 100) -> list[DeadLetter]:
     """The open dead letters, oldest first."""
-    return [DeadLetter(*row) for row in store.dead_letters(connection, limit)]
+    return [DeadLetter(*row) for row in dead_letter_store.dead_letters(connection, limit)]
 
 
 def shown(connection: Connection, letter_id: str) -> DeadLetter | None:
     """One dead letter, or None."""
-    rows = store.dead_letter(connection, letter_id)
+    rows = dead_letter_store.dead_letter(connection, letter_id)
     return DeadLetter(*rows[0]) if rows else None
 
 
@@ -87,6 +87,6 @@ def _decide(
     found = []
     with connection.transaction():
         for letter_id in letter_ids:
-            if store.decide_dead_letter(connection, letter_id, now, again=again):
+            if dead_letter_store.decide_dead_letter(connection, letter_id, now, again=again):
                 found.append(letter_id)
     return found

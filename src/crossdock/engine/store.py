@@ -255,19 +255,6 @@ def delete_held(connection: Connection, numbers: Sequence[int]) -> None:
     connection.execute("DELETE FROM held_message WHERE number = ANY(%s)", (list(numbers),))
 
 
-def overdue_held(
-    connection: Connection, older_than: datetime, limit: int
-) -> list[tuple[str, str, str, str]]:
-    """Mark early messages older than the age limit; returns (process, instance, type, id)."""
-    return fetch(
-        connection,
-        "UPDATE held_message SET overdue = true WHERE number IN (SELECT number FROM held_message"
-        " WHERE reason = 'early' AND NOT overdue AND held_at < %s ORDER BY number LIMIT %s"
-        " FOR UPDATE SKIP LOCKED) RETURNING process, instance, type, id",
-        (older_than, limit),
-    )
-
-
 def note_attempt(connection: Connection, worker: str, shards: Sequence[int], now: datetime) -> None:
     """Say what this worker is about to try; written beside the batch, not within it."""
     connection.execute(
@@ -366,53 +353,9 @@ def insert_hashes(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> se
     return {row[0] for row in inserted}
 
 
-def create_log_partition(connection: Connection, name: str, start: str, end: str) -> None:
-    connection.execute(
-        f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF event_log"
-        f" FOR VALUES FROM ('{start}') TO ('{end}')"
-    )
-
-
-def drop_bodies(connection: Connection, older_than: datetime, limit: int) -> int:
-    """Forget stored bodies past their age, in a small step."""
-    return connection.execute(
-        "UPDATE dedupe SET body = NULL WHERE hash IN (SELECT hash FROM dedupe"
-        " WHERE recorded_at < %s AND body IS NOT NULL LIMIT %s)",
-        (older_than, limit),
-    ).rowcount
-
-
-def drop_hashes(connection: Connection, older_than: datetime, limit: int) -> int:
-    """Forget what was received long ago, in a small step."""
-    return connection.execute(
-        "DELETE FROM dedupe WHERE hash IN"
-        " (SELECT hash FROM dedupe WHERE recorded_at < %s LIMIT %s)",
-        (older_than, limit),
-    ).rowcount
-
-
-def insert_dead_letter(
-    connection: Connection,
-    letter_id: str,
-    message: StoredMessage,
-    error: str,
-    trace: str,
-    now: datetime,
-) -> None:
-    connection.execute(
-        f"INSERT INTO dead_letter (shard, {MESSAGE_COLUMNS}, failed_at, error, trace)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
-        " ON CONFLICT (id) DO UPDATE SET failed_at = excluded.failed_at,"
-        " error = excluded.error, trace = excluded.trace",
-        (
-            message.shard,
-            letter_id,
-            *message[3:13],
-            now,
-            error.replace("\x00", "\\x00"),
-            trace.replace("\x00", "\\x00"),
-        ),
-    )
+def forgo_durability(connection: Connection) -> None:
+    """For notes only: their commits wait for no disk, and may be lost with the machine."""
+    connection.execute("SET synchronous_commit = off")
 
 
 def reopen_case(connection: Connection, row: Sequence[Any]) -> None:
@@ -426,64 +369,7 @@ def reopen_case(connection: Connection, row: Sequence[Any]) -> None:
     )
 
 
-def park(connection: Connection, instance: str) -> None:
-    """Park a process; stations (whose instance is a code) have none."""
-    connection.execute("UPDATE process SET parked = true WHERE id::text = %s", (instance,))
-
-
-LETTER_COLUMNS = (
-    "d.id, d.process, d.instance, d.type, d.failed_at, d.error, d.trace, d.body,"
-    " (SELECT count(*) FROM held_message h WHERE h.instance = d.instance AND h.reason = 'parked')"
-)
-
-
-def dead_letters(connection: Connection, limit: int) -> list[tuple[Any, ...]]:
-    return fetch(
-        connection,
-        f"SELECT {LETTER_COLUMNS} FROM dead_letter d ORDER BY failed_at, id LIMIT %s",
-        (limit,),
-    )
-
-
-def dead_letter(connection: Connection, letter_id: str) -> list[tuple[Any, ...]]:
-    return fetch(
-        connection, f"SELECT {LETTER_COLUMNS} FROM dead_letter d WHERE id = %s", (letter_id,)
-    )
-
-
-def decide_dead_letter(
-    connection: Connection, letter_id: str, now: datetime, *, again: bool
-) -> bool:
-    """Remove a dead letter, put it (when `again`) and what waited behind it into the inbox.
-
-    Takes the shard's lock first, so that the parked process is in nobody's batch.
-    """
-    connection.execute(
-        "SELECT FROM shard WHERE number = (SELECT shard FROM dead_letter WHERE id = %s)"
-        " FOR NO KEY UPDATE",
-        (letter_id,),
-    )
-    row = connection.execute(
-        f"DELETE FROM dead_letter WHERE id = %s RETURNING shard, {MESSAGE_COLUMNS}", (letter_id,)
-    ).fetchone()
-    if row is None:
-        return False
-    if again:
-        copy_rows(connection, f"inbox (shard, {MESSAGE_COLUMNS})", [row])
-    instance = row[3]
-    others = connection.execute(
-        "SELECT count(*) FROM dead_letter WHERE instance = %s", (instance,)
-    ).fetchone()
-    assert others is not None
-    if others[0] == 0:
-        held = held_for(connection, [instance], "parked")
-        delete_held(connection, [number for number, _ in held])
-        connection.execute("UPDATE process SET parked = false WHERE id::text = %s", (instance,))
-        rows = [(m.shard, *m[2:7], m.body, m.occurred_at, *m[9:13]) for _, m in held]
-        copy_rows(connection, f"inbox (shard, {MESSAGE_COLUMNS})", rows)
-    connection.execute(
-        "UPDATE case_file SET status = 'closed', closed_at = %s"
-        " WHERE kind = 'dead letter' AND instance = %s AND status = 'open'",
-        (now, instance),
-    )
-    return True
+def open_cases(connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
+    """Open Cases, or the same ones again; rows as in `reopen_case`."""
+    for row in rows:
+        reopen_case(connection, row)

@@ -1,0 +1,258 @@
+"""The door out: calls connectors, and brings each result back as a message, effectively once.
+
+Claim (a short transaction), call (no transaction), finish (a short transaction that removes the
+effect and inserts its result, whose id is the effect's). A crash in between leaves a lease that
+runs out; what happens then is declared per operation (`Repeat`).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Any
+
+import psycopg
+import structlog
+
+from crossdock.engine import outbox_store, store
+from crossdock.engine.effects import (
+    ClaimedEffect,
+    Done,
+    EffectResult,
+    PendingEffect,
+    Port,
+    Repeat,
+    TryLater,
+    Unknown,
+)
+from crossdock.engine.routing import shard_number
+from crossdock.kernel.clock import Clock
+from crossdock.kernel.ids import derive
+from crossdock.kernel.messages import Message, encode
+
+Connection = psycopg.Connection[Any]
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class DispatchLimits:
+    """How effects are claimed, repeated and given up on."""
+
+    batch: int = 256
+    """Effects claimed at once per connector."""
+    lease_seconds: float = 120.0
+    """How long a claimed effect is nobody else's."""
+    first_wait_seconds: float = 2.0
+    longest_wait_seconds: float = 900.0
+    """Backoff doubles from the first to the longest wait, spread by up to a quarter."""
+    case_after_attempts: int = 12
+    """A Case is opened at this attempt; the effect is still tried, at the longest wait."""
+    breaker_failures: int = 20
+    """Failures in a row after which only a probe is sent, until one succeeds."""
+    breaker_wait_seconds: float = 30.0
+
+
+@dataclass
+class Breaker:
+    """Stops calling a system that fails, and asks now and then with a single effect."""
+
+    failures: int = 0
+    probe_at: datetime | None = None
+
+    def allowed(self, now: datetime, wanted: int, limits: DispatchLimits) -> int:
+        if self.failures < limits.breaker_failures:
+            return wanted
+        return 1 if self.probe_at is None or now >= self.probe_at else 0
+
+    def count(self, succeeded: int, failed: int, now: datetime, limits: DispatchLimits) -> None:
+        self.failures = 0 if succeeded else self.failures + failed
+        wait = timedelta(seconds=limits.breaker_wait_seconds)
+        self.probe_at = now + wait if self.failures >= limits.breaker_failures else None
+
+
+class Dispatcher:
+    """Dispatches the effects of the ports it is given."""
+
+    def __init__(
+        self, ports: Mapping[str, Port], clock: Clock, limits: DispatchLimits | None = None
+    ) -> None:
+        self.ports = dict(ports)
+        self.clock = clock
+        self.limits = limits or DispatchLimits()
+        self.breakers = {name: Breaker() for name in self.ports}
+        self._tokens = {name: (0.0, time.monotonic()) for name in self.ports}
+
+    def dispatch(self, connection: Connection, connector: str) -> int:
+        """Claim, call and finish one batch of a connector's effects; returns how many."""
+        port, now = self.ports[connector], self.clock.now()
+        breaker = self.breakers[connector]
+        most = breaker.allowed(now, self._within_rate(port), self.limits)
+        if most < 1:
+            return 0
+        lease = timedelta(seconds=self.limits.lease_seconds)
+        claimed = outbox_store.claim(connection, connector, now, now + lease, most)
+        connection.commit()
+        if not claimed:
+            return 0
+        results = self._call(port, claimed)
+        failed = sum(not isinstance(result, Done) for result in results)
+        breaker.count(len(results) - failed, failed, now, self.limits)
+        self._finish(connection, claimed, results)
+        connection.commit()
+        return len(claimed)
+
+    def drain(self, connection: Connection) -> int:
+        """Dispatch in this thread until nothing is due; for simulation and tests."""
+        total = 0
+        while True:
+            sent = sum(self.dispatch(connection, name) for name in sorted(self.ports))
+            if not sent:
+                return total
+            total += sent
+
+    def run(
+        self, connect: Any, stop: threading.Event, *, threads_per_connector: int = 2
+    ) -> list[threading.Thread]:
+        """Start threads, each with a connection of its own from `connect()`, until `stop`."""
+        threads = [
+            threading.Thread(target=self._loop, args=(connect, name, stop), name=f"send {name}")
+            for name in sorted(self.ports)
+            for _ in range(threads_per_connector)
+        ]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    def _loop(self, connect: Any, connector: str, stop: threading.Event) -> None:
+        connection: Connection | None = None
+        idle = 0.005
+        while not stop.is_set():
+            try:
+                if connection is None or connection.closed:
+                    connection = connect()
+                sent = self.dispatch(connection, connector)
+                idle = 0.005 if sent else min(idle * 2, 0.25)
+            except Exception as error:
+                log.warning("dispatch failed", connector=connector, error=str(error))
+                idle = 1.0
+                if connection is not None:
+                    connection.close()
+                    connection = None
+            if idle > 0.005:
+                stop.wait(idle)
+        if connection is not None:
+            connection.close()
+
+    def _within_rate(self, port: Port) -> int:
+        if port.most_per_second is None:
+            return self.limits.batch
+        tokens, then = self._tokens[port.name]
+        instant = time.monotonic()
+        tokens = min(port.most_per_second, tokens + (instant - then) * port.most_per_second)
+        taken = min(int(tokens), self.limits.batch)
+        self._tokens[port.name] = (tokens - taken, instant)
+        return taken
+
+    def _call(self, port: Port, claimed: Sequence[ClaimedEffect]) -> list[EffectResult]:
+        """One result per effect; an exception of the port is an unknown outcome of all it had."""
+        results: dict[int, EffectResult] = {}
+        unknown = [c for c in claimed if c.unknown]
+        for c in unknown:
+            if port.repeats(c.effect.operation) is Repeat.NEVER:
+                results[c.number] = Unknown("an earlier attempt ended without a known outcome")
+        to_look_up = [c for c in unknown if port.repeats(c.effect.operation) is Repeat.LOOKUP]
+        if to_look_up:
+            found = self._look_up(port, [c.effect for c in to_look_up])
+            for c, answer in zip(to_look_up, found, strict=True):
+                if isinstance(answer, Unknown):
+                    results[c.number] = answer
+                elif answer is not None:
+                    results[c.number] = Done(answer)
+        rest = [c for c in claimed if c.number not in results]
+        if rest:
+            try:
+                answers = port.send([c.effect for c in rest])
+                assert len(answers) == len(rest), f"{port.name} lost count of its effects"
+            except Exception as error:
+                answers = [Unknown(f"{type(error).__name__}: {error}")] * len(rest)
+            results.update({c.number: answer for c, answer in zip(rest, answers, strict=True)})
+        return [results[c.number] for c in claimed]
+
+    def _look_up(
+        self, port: Port, effects: Sequence[PendingEffect]
+    ) -> Sequence[Message | Unknown | None]:
+        try:
+            return port.look_up(effects)
+        except Exception as error:
+            return [Unknown(f"{type(error).__name__}: {error}")] * len(effects)
+
+    def _finish(
+        self,
+        connection: Connection,
+        claimed: Sequence[ClaimedEffect],
+        results: Sequence[EffectResult],
+    ) -> None:
+        now = self.clock.now()
+        done: list[tuple[ClaimedEffect, Message]] = []
+        later: list[tuple[Any, ...]] = []
+        cases: list[tuple[Any, ...]] = []
+        for c, result in zip(claimed, results, strict=True):
+            if isinstance(result, Done):
+                done.append((c, result.message))
+                continue
+            wait = result.seconds if isinstance(result, TryLater) else None
+            unknown = isinstance(result, Unknown)
+            never = unknown and self.ports[c.effect.connector].repeats(c.effect.operation)
+            parked = never is Repeat.NEVER
+            due = now + timedelta(days=36500) if parked else now + self._backoff(c.effect, wait)
+            later.append((c.effect.connector, c.number, due, unknown, result.error))
+            if parked or c.effect.attempt == self.limits.case_after_attempts:
+                kind = "effect outcome unknown" if parked else "effect keeps failing"
+                cases.append(self._case(c, kind, result.error, now))
+        self._bring_back(connection, done, now, cases)
+        if later:
+            outbox_store.put_back(connection, later, now)
+        if cases:
+            store.open_cases(connection, cases)
+
+    def _bring_back(
+        self,
+        connection: Connection,
+        done: Sequence[tuple[ClaimedEffect, Message]],
+        now: datetime,
+        cases: list[tuple[Any, ...]],
+    ) -> None:
+        """Remove effects and insert their results; the first result wins."""
+        if not done:
+            return
+        zones = store.zone_shards(connection)
+        gone = outbox_store.remove(connection, [(c.effect.connector, c.number) for c, _ in done])
+        rows = []
+        for c, message in done:
+            if c.number not in gone:
+                cases.append(self._case(c, "effect answered twice", "the first answer wins", now))
+                continue
+            shard = shard_number(c.to, zones)
+            body = encode(message)
+            identity = (shard, c.effect.id, *c.to, message.message_type, body)
+            rows.append((*identity, now, now, c.correlation_id, c.effect.id, c.effect.connector))
+        store.copy_rows(connection, f"inbox (shard, {store.MESSAGE_COLUMNS})", rows)
+
+    def _backoff(self, effect: PendingEffect, seconds: float | None) -> timedelta:
+        if seconds is not None:
+            return timedelta(seconds=seconds)
+        limits = self.limits
+        wait = limits.first_wait_seconds * 2 ** min(effect.attempt - 1, 20)
+        digest = blake2b(f"{effect.id}{effect.attempt}".encode(), digest_size=1).digest()
+        return timedelta(seconds=min(wait, limits.longest_wait_seconds) * (1 + digest[0] / 1024))
+
+    def _case(self, c: ClaimedEffect, kind: str, error: str, now: datetime) -> tuple[Any, ...]:
+        effect = c.effect
+        detail = f"{effect.connector} {effect.operation} {effect.key}: {error}"
+        case_id = derive(effect.created_at, "case", effect.id, kind)
+        where = (c.to.process, c.to.instance, c.correlation_id, now)
+        return (case_id, kind, effect.order_key, detail, 2, *where)

@@ -1,0 +1,98 @@
+"""The dispatcher's statements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+from crossdock.engine.effects import ClaimedEffect, PendingEffect
+from crossdock.engine.process import Address
+from crossdock.engine.store import fetch
+
+Connection = psycopg.Connection[Any]
+
+
+def claim(
+    connection: Connection, connector: str, now: datetime, until: datetime, limit: int
+) -> list[ClaimedEffect]:
+    """Lease the oldest due effects, at most one per order key.
+
+    An effect is taken only when no older one of its key is left, so that a failing effect holds
+    back its own key and nothing else.
+    """
+    rows = fetch(
+        connection,
+        """
+        SELECT o.number, o.id, o.operation, o.order_key, o.key, o.payload, o.attempt + 1,
+               o.created_at, o.process, o.instance, o.route, o.correlation_id,
+               o.leased_until IS NOT NULL
+        FROM outbox o
+        WHERE o.connector = %s AND o.available_at <= %s
+          AND (o.leased_until IS NULL OR o.leased_until <= %s)
+          AND NOT EXISTS (SELECT FROM outbox older
+                          WHERE older.connector = o.connector AND older.order_key = o.order_key
+                            AND older.number < o.number)
+        ORDER BY o.number LIMIT %s FOR UPDATE SKIP LOCKED
+        """,
+        (connector, now, now, limit),
+    )
+    if rows:
+        connection.execute(
+            "UPDATE outbox SET leased_until = %s, attempt = attempt + 1"
+            " WHERE connector = %s AND number = ANY(%s)",
+            (until, connector, [row[0] for row in rows]),
+            prepare=True,
+        )
+    return [
+        ClaimedEffect(
+            PendingEffect(row[1], connector, *row[2:8]),
+            row[0],
+            Address(*row[8:11]),
+            row[11],
+            row[12],
+        )
+        for row in rows
+    ]
+
+
+def put_back(connection: Connection, rows: Sequence[tuple[Any, ...]], now: datetime) -> None:
+    """End leases: (connector, number, available_at, outcome unknown, error)."""
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    connection.execute(
+        """
+        UPDATE outbox SET available_at = v.available_at, last_error = v.error,
+               leased_until = CASE WHEN v.unknown THEN %s::timestamptz END
+        FROM unnest(%s::text[], %s::bigint[], %s::timestamptz[], %s::bool[], %s::text[])
+             AS v (connector, number, available_at, unknown, error)
+        WHERE outbox.connector = v.connector AND outbox.number = v.number
+        """,
+        (now, *columns),
+        prepare=True,
+    )
+
+
+def remove(connection: Connection, keys: Sequence[tuple[str, int]]) -> set[int]:
+    """Delete finished effects; returns the numbers that were still there."""
+    rows = fetch(
+        connection,
+        "DELETE FROM outbox USING unnest(%s::text[], %s::bigint[]) AS v (connector, number)"
+        " WHERE outbox.connector = v.connector AND outbox.number = v.number"
+        " RETURNING outbox.number",
+        ([connector for connector, _ in keys], [number for _, number in keys]),
+    )
+    return {number for (number,) in rows}
+
+
+def open_effects(connection: Connection) -> dict[str, int]:
+    """How many effects are open per connector."""
+    return dict(fetch(connection, "SELECT connector, count(*) FROM outbox GROUP BY connector"))
+
+
+def next_due(connection: Connection) -> datetime | None:
+    """When the next waiting effect may be tried; None when there is none."""
+    rows = fetch(connection, "SELECT min(available_at) FROM outbox")
+    found: datetime | None = rows[0][0]
+    return found

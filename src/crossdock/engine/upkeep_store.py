@@ -1,0 +1,69 @@
+"""Statements of the regular upkeep, each a small step."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+import psycopg
+
+from crossdock.engine.store import fetch
+
+Connection = psycopg.Connection[Any]
+
+
+def overdue_held(
+    connection: Connection, older_than: datetime, limit: int
+) -> list[tuple[str, str, str, str]]:
+    """Mark early messages older than the age limit; returns (process, instance, type, id)."""
+    return fetch(
+        connection,
+        "UPDATE held_message SET overdue = true WHERE number IN (SELECT number FROM held_message"
+        " WHERE reason = 'early' AND NOT overdue AND held_at < %s ORDER BY number LIMIT %s"
+        " FOR UPDATE SKIP LOCKED) RETURNING process, instance, type, id",
+        (older_than, limit),
+    )
+
+
+def partitions_of(connection: Connection, table: str) -> set[str]:
+    rows = fetch(
+        connection,
+        "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass",
+        (table,),
+    )
+    return {name for (name,) in rows}
+
+
+def default_holds(connection: Connection, table: str, start: date, end: date) -> bool:
+    """Whether the default partition has rows of that span."""
+    rows = fetch(
+        connection,
+        f"SELECT EXISTS (SELECT FROM {table}_default WHERE recorded_at >= %s AND recorded_at < %s)",
+        (start, end),
+    )
+    return bool(rows[0][0])
+
+
+def create_partition(connection: Connection, table: str, name: str, start: date, end: date) -> None:
+    connection.execute(
+        f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF {table}"
+        f" FOR VALUES FROM ('{start}') TO ('{end}')"
+    )
+
+
+def drop_bodies(connection: Connection, older_than: datetime, limit: int) -> int:
+    """Forget stored bodies past their age, in a small step."""
+    return connection.execute(
+        "UPDATE dedupe SET body = NULL WHERE hash IN (SELECT hash FROM dedupe"
+        " WHERE recorded_at < %s AND body IS NOT NULL LIMIT %s)",
+        (older_than, limit),
+    ).rowcount
+
+
+def drop_hashes(connection: Connection, older_than: datetime, limit: int) -> int:
+    """Forget what was received long ago, in a small step."""
+    return connection.execute(
+        "DELETE FROM dedupe WHERE hash IN"
+        " (SELECT hash FROM dedupe WHERE recorded_at < %s LIMIT %s)",
+        (older_than, limit),
+    ).rowcount

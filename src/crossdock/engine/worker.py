@@ -1,0 +1,113 @@
+"""A worker process: runs batches until it is told to stop, and outlives the database's troubles."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+import structlog
+
+from crossdock.engine import store, upkeep
+from crossdock.engine.registry import Registry
+from crossdock.engine.runner import Limits, Outcome, Runner, WorkerTooOld, is_surroundings
+from crossdock.kernel.clock import Clock
+from crossdock.kernel.errors import Fault
+
+Connection = psycopg.Connection[Any]
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class WorkerLimits:
+    """How a worker waits."""
+
+    idle_seconds: float = 0.05
+    """Between two looks at empty shards."""
+    retry_seconds: float = 1.0
+    """After a fault of the surroundings; doubles up to `longest_retry_seconds`."""
+    longest_retry_seconds: float = 30.0
+    upkeep_seconds: float = 60.0
+
+
+class Worker:
+    """`connect(autocommit)` opens a connection; the worker owns what it opens."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        connect: Callable[[bool], Connection],
+        clock: Clock,
+        *,
+        name: str,
+        limits: Limits | None = None,
+        waits: WorkerLimits | None = None,
+    ) -> None:
+        self.registry = registry
+        self.connect = connect
+        self.clock = clock
+        self.name = name
+        self.limits = limits or Limits()
+        self.waits = waits or WorkerLimits()
+        self.total = Outcome()
+        self._upkeep_due: datetime | None = None
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set. Raises WorkerTooOld; anything retryable is waited out."""
+        wait = self.waits.retry_seconds
+        runner: Runner | None = None
+        while not stop.is_set():
+            try:
+                runner = runner or self._open()
+                outcome = runner.run_batch()
+                self._count(outcome)
+                wait = self.waits.retry_seconds
+                self._keep_up(runner.connection)
+                if not outcome.taken:
+                    stop.wait(self.waits.idle_seconds)
+            except WorkerTooOld:
+                self._close(runner)
+                raise
+            except Exception as error:
+                if not self._is_passing(error):
+                    self._close(runner)
+                    raise
+                log.warning("worker waits", worker=self.name, seconds=wait, error=str(error))
+                self._close(runner)
+                runner = None
+                stop.wait(wait)
+                wait = min(wait * 2, self.waits.longest_retry_seconds)
+        self._close(runner)
+
+    def _open(self) -> Runner:
+        connection, notes = self.connect(False), self.connect(True)
+        store.forgo_durability(notes)
+        runner = Runner(
+            self.registry, connection, self.clock, name=self.name, limits=self.limits, notes=notes
+        )
+        runner.start()
+        return runner
+
+    def _close(self, runner: Runner | None) -> None:
+        if runner is not None:
+            runner.connection.close()
+            if runner.notes is not None:
+                runner.notes.close()
+
+    def _is_passing(self, error: Exception) -> bool:
+        return is_surroundings(error) or (isinstance(error, Fault) and error.retryable)
+
+    def _count(self, outcome: Outcome) -> None:
+        self.total.taken += outcome.taken
+        self.total.handled += outcome.handled
+        self.total.dead += outcome.dead
+
+    def _keep_up(self, connection: Connection) -> None:
+        now = self.clock.now()
+        if self._upkeep_due is None or now >= self._upkeep_due:
+            self._upkeep_due = now + timedelta(seconds=self.waits.upkeep_seconds)
+            upkeep.keep_up(connection, now)
+            connection.commit()

@@ -1,0 +1,228 @@
+"""The dispatcher on a real PostgreSQL, with a waiter who can be slow, rude and forgetful."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from crossdock import db
+from crossdock.engine import outbox_store
+from crossdock.engine.dispatcher import Dispatcher, DispatchLimits
+from crossdock.engine.effects import Done, EffectResult, PendingEffect, Repeat, TryLater, Unknown
+from crossdock.engine.runner import Runner
+from crossdock.kernel.clock import VirtualClock
+from crossdock.kernel.messages import Message
+from tests.integration.engine.test_runner import count, put, state_of
+from tests.integration.engine.toy import NOON, Filled, Poured, Whistled, inbound, kettle_id, kitchen
+
+
+class Waiter:
+    """Serves cups. `mood` decides each answer; `served` counts what really happened."""
+
+    name = "table"
+    most_per_second: float | None = None
+
+    def __init__(self, repeat: Repeat = Repeat.IDEMPOTENT) -> None:
+        self.repeat = repeat
+        self.mood: dict[str, list[EffectResult | Exception]] = {}
+        self.served: Counter[str] = Counter()
+        self.calls: list[list[str]] = []
+
+    def repeats(self, operation: str) -> Repeat:
+        return self.repeat
+
+    def send(self, effects: Sequence[PendingEffect]) -> list[EffectResult]:
+        self.calls.append([effect.key for effect in effects])
+        return [self._serve(effect) for effect in effects]
+
+    def _serve(self, effect: PendingEffect) -> EffectResult:
+        answers = self.mood.get(effect.order_key, [])
+        if answers:
+            answer = answers.pop(0)
+            if isinstance(answer, Exception):
+                self.served[effect.key] += 1
+                raise answer
+            return answer
+        self.served[effect.key] += 1
+        return Done(Whistled(tune=effect.key))
+
+    def look_up(self, effects: Sequence[PendingEffect]) -> list[Message | None]:
+        return [Whistled(tune="found") if self.served[e.key] else None for e in effects]
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock(NOON)
+
+
+def served_kettles(connection: db.Connection, clock: VirtualClock, *names: str) -> Runner:
+    """Kettles with two cups each, poured one by one: two effects per order key."""
+    runner = Runner(kitchen(), connection, clock)
+    runner.start()
+    for name in names:
+        put(connection, inbound(name, Filled(cups=3), f"f{name}"))
+        put(connection, *(inbound(name, Poured(cups=1), f"p{name}{n}") for n in range(2)))
+    runner.run_until_idle()
+    return runner
+
+
+def test_results_come_back_to_the_process_that_asked(
+    connection: db.Connection, clock: VirtualClock
+) -> None:
+    runner = served_kettles(connection, clock, "blue", "red")
+    waiter = Waiter()
+    assert Dispatcher({"table": waiter}, clock).drain(connection) == 4
+    runner.run_until_idle()
+    assert state_of(connection, "blue").whistles == 2
+    assert set(waiter.served.values()) == {1}
+    assert count(connection, "outbox") == 0
+
+
+def test_one_effect_per_order_key_is_in_flight_and_the_oldest_first(
+    connection: db.Connection, clock: VirtualClock
+) -> None:
+    served_kettles(connection, clock, "blue", "red")
+    waiter = Waiter()
+    Dispatcher({"table": waiter}, clock).drain(connection)
+    assert len(waiter.calls) == 2
+    assert all(key.endswith("/serve/1") for key in waiter.calls[0])
+    assert all(key.endswith("/serve/2") for key in waiter.calls[1])
+
+
+def test_a_failing_effect_holds_back_only_its_own_key(
+    connection: db.Connection, clock: VirtualClock
+) -> None:
+    served_kettles(connection, clock, "blue", "red")
+    waiter = Waiter()
+    waiter.mood[kettle_id("blue")] = [TryLater("tray full")]
+    dispatcher = Dispatcher({"table": waiter}, clock)
+    dispatcher.drain(connection)
+    assert sum(waiter.served.values()) == 2, "both of red, none of blue"
+    clock.move_to(NOON + timedelta(seconds=5))
+    dispatcher.drain(connection)
+    assert sum(waiter.served.values()) == 4
+
+
+def test_an_idempotent_operation_is_sent_again_after_an_unknown_outcome(
+    connection: db.Connection, clock: VirtualClock
+) -> None:
+    served_kettles(connection, clock, "blue")
+    waiter = Waiter()
+    waiter.mood[kettle_id("blue")] = [TimeoutError("no answer")]
+    dispatcher = Dispatcher({"table": waiter}, clock)
+    dispatcher.drain(connection)
+    clock.move_to(NOON + timedelta(minutes=1))
+    dispatcher.drain(connection)
+    assert waiter.served[f"{kettle_id('blue')}/serve/1"] == 2, "with the same key"
+    assert count(connection, "outbox") == 0
+
+
+def test_a_lookup_operation_is_asked_for_before_it_is_repeated(
+    connection: db.Connection, clock: VirtualClock
+) -> None:
+    runner = served_kettles(connection, clock, "blue")
+    waiter = Waiter(Repeat.LOOKUP)
+    waiter.mood[kettle_id("blue")] = [TimeoutError("no answer")]
+    dispatcher = Dispatcher({"table": waiter}, clock)
+    dispatcher.drain(connection)
+    clock.move_to(NOON + timedelta(minutes=1))
+    dispatcher.drain(connection)
+    assert set(waiter.served.values()) == {1}
+    runner.run_until_idle()
+    assert state_of(connection, "blue").whistles == 2
+
+
+def test_an_unknown_outcome_that_must_not_repeat_becomes_a_case(
+    connection: db.Connection, clock: VirtualClock
+) -> None:
+    served_kettles(connection, clock, "blue")
+    waiter = Waiter(Repeat.NEVER)
+    waiter.mood[kettle_id("blue")] = [Unknown("line went dead")]
+    dispatcher = Dispatcher({"table": waiter}, clock)
+    dispatcher.drain(connection)
+    clock.move_to(NOON + timedelta(days=30))
+    dispatcher.drain(connection)
+    assert sum(waiter.served.values()) == 0
+    cases = connection.execute("SELECT kind FROM case_file").fetchall()
+    assert cases == [("effect outcome unknown",)]
+
+
+def test_a_crash_between_call_and_finish_is_an_unknown_outcome(
+    connection: db.Connection, clock: VirtualClock
+) -> None:
+    served_kettles(connection, clock, "blue")
+    until = NOON + timedelta(minutes=2)
+    outbox_store.claim(connection, "table", NOON, until, 10)
+    connection.commit()
+    waiter = Waiter()
+    dispatcher = Dispatcher({"table": waiter}, clock)
+    assert dispatcher.drain(connection) == 0, "somebody else's, until the lease ends"
+    clock.move_to(until)
+    assert outbox_store.claim(connection, "table", until, until, 10)[0].unknown
+    connection.rollback()
+    assert dispatcher.drain(connection) == 2
+
+
+def test_the_first_result_wins_and_a_second_one_is_a_case(
+    connection: db.Connection, clock: VirtualClock, database_url: str
+) -> None:
+    served_kettles(connection, clock, "blue")
+    waiter = Waiter()
+
+    class Slow(Waiter):
+        def send(self, effects: Sequence[PendingEffect]) -> list[EffectResult]:
+            clock.move_to(NOON + timedelta(minutes=5))
+            with db.connect(database_url) as other:
+                Dispatcher({"table": waiter}, clock).drain(other)
+            return super().send(effects)
+
+    Dispatcher({"table": Slow()}, clock).dispatch(connection, "table")
+    results = connection.execute("SELECT count(*) FROM inbox").fetchone()
+    assert results == (2,)
+    assert connection.execute("SELECT kind FROM case_file").fetchall() == [
+        ("effect keeps failing",)
+    ]
+
+
+def test_a_system_that_is_down_gets_a_probe_and_not_the_whole_queue(
+    connection: db.Connection, clock: VirtualClock
+) -> None:
+    names = [f"kettle {n}" for n in range(30)]
+    served_kettles(connection, clock, *names)
+    waiter = Waiter()
+    waiter.mood = {kettle_id(name): [TryLater("closed")] * 50 for name in names}
+    limits = DispatchLimits(breaker_failures=10, breaker_wait_seconds=60)
+    dispatcher = Dispatcher({"table": waiter}, clock, limits)
+    dispatcher.drain(connection)
+    assert [len(call) for call in waiter.calls] == [30]
+    clock.move_to(NOON + timedelta(minutes=2))
+    dispatcher.dispatch(connection, "table")
+    assert len(waiter.calls[-1]) == 1
+    waiter.mood = {}
+    clock.move_to(NOON + timedelta(minutes=20))
+    dispatcher.drain(connection)
+    assert sum(waiter.served.values()) == 60
+
+
+def test_threads_send_everything_once(
+    connection: db.Connection, clock: VirtualClock, database_url: str
+) -> None:
+    names = [f"kettle {n}" for n in range(50)]
+    served_kettles(connection, clock, *names)
+    waiter = Waiter()
+    stop = threading.Event()
+    dispatcher = Dispatcher({"table": waiter}, clock, DispatchLimits(batch=7))
+    threads = dispatcher.run(lambda: db.connect(database_url), stop, threads_per_connector=4)
+    for _ in range(600):
+        if sum(waiter.served.values()) == 100 and count(connection, "outbox") == 0:
+            break
+        connection.rollback()
+        stop.wait(0.05)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert len(waiter.served) == 100 and set(waiter.served.values()) == {1}
