@@ -184,7 +184,7 @@ def test_the_first_result_wins_and_a_second_one_is_a_case(
     results = connection.execute("SELECT count(*) FROM inbox").fetchone()
     assert results == (2,)
     assert connection.execute("SELECT kind FROM case_file").fetchall() == [
-        ("effect keeps failing",)
+        ("effect answered twice",)
     ]
 
 
