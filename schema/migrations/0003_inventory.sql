@@ -175,6 +175,7 @@ CREATE TABLE reservation (
     sku text COLLATE "C" NOT NULL,
     node text COLLATE "C",
     pickup_node text COLLATE "C",
+    kit text COLLATE "C" NOT NULL DEFAULT '',
     owner text COLLATE "C" NOT NULL DEFAULT '',
     lot text COLLATE "C" NOT NULL DEFAULT '',
     channel text COLLATE "C" NOT NULL,
@@ -192,6 +193,8 @@ CREATE INDEX reservation_held ON reservation (node, sku) WHERE node IS NOT NULL;
 CREATE INDEX reservation_expiring ON reservation (expires_at) WHERE expires_at IS NOT NULL;
 COMMENT ON COLUMN reservation.per_unit IS
     'units of sku in one unit of the order line: above 1 for a kit''s components';
+COMMENT ON COLUMN reservation.kit IS
+    'the ordered kit whose component this is; a unit of the line needs all of its components';
 COMMENT ON COLUMN reservation.pickup_node IS
     'the store the customer chose; while queued, it counts against that store''s pickup ATS';
 COMMENT ON COLUMN reservation.order_id IS
@@ -202,6 +205,24 @@ COMMENT ON COLUMN reservation.order_id IS
 CREATE TABLE demand_gate (
     sku text COLLATE "C" CONSTRAINT demand_gate_pkey PRIMARY KEY
 ) WITH (fillfactor = 50);
+
+-- Stand in the gates of these SKUs until the commit, in SKU order: alone where `alone` says so,
+-- elsewhere together with all who do not.
+CREATE FUNCTION pass_demand_gates(skus text[], alone boolean[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    wanted record;
+BEGIN
+    FOR wanted IN SELECT * FROM unnest(skus, alone) AS w (sku, alone) ORDER BY sku COLLATE "C" LOOP
+        INSERT INTO demand_gate SELECT wanted.sku
+        WHERE NOT EXISTS (SELECT 1 FROM demand_gate WHERE sku = wanted.sku)
+        ON CONFLICT DO NOTHING;
+        IF wanted.alone THEN
+            PERFORM 1 FROM demand_gate WHERE sku = wanted.sku FOR UPDATE;
+        ELSE
+            PERFORM 1 FROM demand_gate WHERE sku = wanted.sku FOR KEY SHARE;
+        END IF;
+    END LOOP;
+END $$;
 
 -- What a source's numbers mean, per node ('' is every node) and bucket. Without a row, a number is
 -- physical, the source is believed, and it knows what we picked and shipped.
