@@ -70,6 +70,21 @@ COMMENT ON COLUMN stock_level.count_lacks_our_shipments IS
     'the last count came from a source that does not know what we shipped';
 COMMENT ON COLUMN stock_level.quarantined IS 'an invariant was broken here: nothing is offered until it is cleared';
 
+-- What master data say of a SKU at a node: its zone, methods and what is held back there.
+CREATE FUNCTION level_terms(
+    of_sku text, at_node text,
+    OUT zone text, OUT methods smallint, OUT safety_stock int, OUT buffer int
+) RETURNS SETOF record LANGUAGE sql STABLE PARALLEL SAFE ROWS 1 AS $$
+    SELECT n.allocation_zone,
+           CASE WHEN n.enabled AND coalesce(p.enabled, true) THEN method_bits(ARRAY(
+                    SELECT m FROM unnest(n.methods) AS m
+                    WHERE m <> ALL (coalesce(p.methods_off, '{}'))))
+                ELSE 0::smallint END,
+           coalesce(p.safety_stock, n.safety_stock), coalesce(p.buffer, n.buffer)
+    FROM node n LEFT JOIN product_node p ON p.sku = of_sku AND p.node = n.code
+    WHERE n.code = at_node
+$$;
+
 -- Running sums over levels, changed once per row and batch, last of all locks.
 CREATE TABLE stock_total (
     sellable bigint NOT NULL,
@@ -108,6 +123,31 @@ CREATE INDEX stock_ledger_node ON stock_ledger (node, occurred_at)
     WHERE NOT (from_bucket IN ('free', 'reserved') AND to_bucket IN ('free', 'reserved'));
 CREATE INDEX stock_ledger_occurred ON stock_ledger USING brin (occurred_at);
 CREATE TABLE stock_ledger_default PARTITION OF stock_ledger DEFAULT;
+
+-- Makes the months' partitions ahead of time. A month that has rows in the default one stays there.
+CREATE FUNCTION make_ledger_partitions(first timestamptz, last timestamptz) RETURNS SETOF text
+LANGUAGE plpgsql AS $$
+DECLARE
+    month timestamptz;
+    next_month timestamptz;
+    partition text;
+BEGIN
+    FOR month IN
+        SELECT m AT TIME ZONE 'UTC' FROM generate_series(date_trunc('month', first AT TIME ZONE 'UTC'),
+                                      last AT TIME ZONE 'UTC', interval '1 month') AS m
+    LOOP
+        next_month := (month AT TIME ZONE 'UTC' + interval '1 month') AT TIME ZONE 'UTC';
+        partition := 'stock_ledger_' || to_char(month AT TIME ZONE 'UTC', 'YYYY_MM');
+        IF to_regclass(partition) IS NULL AND NOT EXISTS (
+            SELECT 1 FROM stock_ledger_default
+            WHERE recorded_at >= month AND recorded_at < next_month)
+        THEN
+            EXECUTE format('CREATE TABLE %I PARTITION OF stock_ledger FOR VALUES FROM (%L) TO (%L)',
+                           partition, month, next_month);
+            RETURN NEXT partition;
+        END IF;
+    END LOOP;
+END $$;
 COMMENT ON COLUMN stock_ledger.source IS 'who said so; empty is Crossdock itself';
 
 -- The ledger before `until` (recorded time) is closed: its sum is in stock_balance.
@@ -195,6 +235,7 @@ COMMENT ON COLUMN reservation.per_unit IS
     'units of sku in one unit of the order line: above 1 for a kit''s components';
 COMMENT ON COLUMN reservation.kit IS
     'the ordered kit whose component this is; a unit of the line needs all of its components';
+COMMENT ON COLUMN reservation.quantity IS 'units of the SKU; of a kit''s component, per_unit for each kit';
 COMMENT ON COLUMN reservation.pickup_node IS
     'the store the customer chose; while queued, it counts against that store''s pickup ATS';
 COMMENT ON COLUMN reservation.order_id IS
