@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -47,7 +46,7 @@ def render(outcome: Outcome) -> str:
     )
     environment.filters.update(number=number, duration=duration, percent=percent)
     return environment.get_template("report.html.j2").render(
-        o=outcome, cards=cards(outcome), charts=drawings(outcome), money=_money(outcome)
+        o=outcome, cards=cards(outcome), charts=drawings(outcome), money=money_of(outcome)
     )
 
 
@@ -58,7 +57,7 @@ def percent(fraction: float | None) -> str:
 
 def cards(o: Outcome) -> list[Card]:
     """The headline figures, in the order of the page."""
-    money = _money(o)
+    money = money_of(o)
     span = (o.ended - o.started).total_seconds()
     delivered = next((s for s in o.steps if s.name == "placed to delivered"), None)
     shipped = o.shipped_orders or 1
@@ -106,7 +105,7 @@ def cards(o: Outcome) -> list[Card]:
 
 def drawings(o: Outcome) -> dict[str, Markup]:
     """Every chart of the page by name."""
-    money = _money(o)
+    money = money_of(o)
     shipped = o.shipped_orders or 1
     return {
         "over_time": _over_time(o),
@@ -222,10 +221,6 @@ class _Money:
         return f"{minor / 10**self.digits:,.{self.digits}f} {self.currency}"
 
 
-def _money(o: Outcome) -> _Money:
+def money_of(o: Outcome) -> _Money:
+    """Writes amounts in the currency of the run."""
     return _Money(o.currency, o.minor_digits)
-
-
-def told(outcome: Outcome) -> Sequence[tuple[str, str]]:
-    """The headline figures as (name, value) for the terminal."""
-    return [(card.name, f"{card.value}  {card.note}".strip()) for card in cards(outcome)]
