@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,10 @@ class Binaries(Protocol):
         """The folder with `initdb`, `postgres`, `psql`; raises PostgresMissing."""
         ...
 
+    def copied_to(self, place: Path) -> Path:
+        """The same, copied below `place`; raises PostgresMissing where that cannot work."""
+        ...
+
 
 @dataclass(frozen=True)
 class BinariesOfWheel:
@@ -45,6 +50,21 @@ class BinariesOfWheel:
             )
         return _checked(Path(found.submodule_search_locations[0]) / "pginstall" / "bin")
 
+    def copied_to(self, place: Path) -> Path:
+        """The programs find their libraries by where these lie beside them, so both are copied."""
+        package = self.folder.parent.parent
+        built = int((self.folder / "postgres").stat().st_mtime)
+        copy = place / f"programs-{built}"
+        if not copy.is_dir():
+            fresh = place / f"programs-{built}.new"
+            shutil.rmtree(fresh, ignore_errors=True)
+            for part in (package, package.with_name(f"{package.name}.libs")):
+                shutil.copytree(part, fresh / part.name, ignore=shutil.ignore_patterns("*.py*"))
+            for path in [fresh, *fresh.rglob("*")]:
+                path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
+            fresh.rename(copy)
+        return _checked(copy / package.name / "pginstall" / "bin")
+
 
 @dataclass(frozen=True)
 class BinariesInFolder:
@@ -55,6 +75,14 @@ class BinariesInFolder:
     @property
     def folder(self) -> Path:
         return _checked(self.path.expanduser().absolute())
+
+    def copied_to(self, place: Path) -> Path:
+        """A machine's own installation knows its place and does not run in another one."""
+        raise PostgresMissing(
+            f"PostgreSQL refuses to run as root, and the account it runs under instead may not "
+            f"enter {self.folder}.",
+            advice=f"Open that folder to others (chmod o+x). {_ADVICE}",
+        )
 
 
 def find_binaries() -> Binaries:

