@@ -1,0 +1,1 @@
+"""Master data: who sells and fulfills, where, what and through which channel."""
