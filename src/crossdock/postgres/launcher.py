@@ -78,6 +78,7 @@ def serve(
     account = server_account(folder.path)
     check_enterable(folder.path, account)
     owners = folder.open_lock("owners.lock")
+    us = os.getpid()
     try:
         with folder.locked("start.lock", START_SECONDS):
             acquire(owners, fcntl.LOCK_SH, START_SECONDS, folder)
@@ -93,8 +94,10 @@ def serve(
                 ensure_database(_url(folder, note, "postgres"), DATABASE)
         yield Server(_url(folder, note, DATABASE), folder.path, programs)
     finally:
-        _leave(folder, owners)
-        if ephemeral:
+        # A forked child has this frame too, and shares our lock; leaving is not for it to do.
+        if os.getpid() == us:
+            _leave(folder, owners)
+        if ephemeral and os.getpid() == us:
             # The keeper took it away already, unless there never was one.
             shutil.rmtree(folder.path, ignore_errors=True)
 

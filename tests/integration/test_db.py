@@ -1,0 +1,210 @@
+"""Connections, and PostgreSQL's conditions by name."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from crossdock import db
+from crossdock.kernel.errors import (
+    AccessDenied,
+    DatabaseFault,
+    DatabaseReadOnly,
+    DatabaseTooOld,
+    DatabaseUnreachable,
+    DiskFull,
+    Fault,
+    NoSuchDatabase,
+    OutOfConnections,
+    OutOfMemory,
+    StatementTimedOut,
+    TransactionConflict,
+)
+
+
+def shown(connection: db.Connection, setting: str) -> str:
+    row = connection.execute(f"SHOW {setting}".encode()).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def test_a_session_is_in_utc_read_committed_and_ends_idle_transactions(
+    empty_database_url: str,
+) -> None:
+    with contextlib.closing(db.connect(empty_database_url)) as connection:
+        assert shown(connection, "TimeZone") == "UTC"
+        assert shown(connection, "transaction_isolation") == "read committed"
+        assert shown(connection, "idle_in_transaction_session_timeout") == "30s"
+        assert shown(connection, "jit") == "off"
+        assert shown(connection, "application_name") == "crossdock"
+        assert not connection.autocommit
+        keepalives = connection.info.get_parameters()
+        assert keepalives["keepalives_idle"] == "30"
+
+
+def test_options_of_the_url_stay(empty_database_url: str) -> None:
+    url = make_conninfo(empty_database_url, options="-c work_mem=9MB", keepalives_idle=7)
+    with contextlib.closing(db.connect(url)) as connection:
+        assert shown(connection, "work_mem") == "9MB"
+        assert shown(connection, "TimeZone") == "UTC"
+        assert connection.info.get_parameters()["keepalives_idle"] == "7"
+
+
+def test_times_arrive_aware_and_in_utc(empty_database_url: str) -> None:
+    moment = datetime(2026, 3, 29, 1, 59, 59, 123456, tzinfo=UTC)
+    with contextlib.closing(db.connect(empty_database_url)) as connection:
+        for binary in (False, True):
+            row = connection.execute("SELECT %s::timestamptz", [moment], binary=binary).fetchone()
+            assert row == (moment,)
+            assert row is not None
+            assert row[0].utcoffset() == timedelta(0)
+
+
+def test_a_server_that_is_not_there_is_unreachable() -> None:
+    with pytest.raises(DatabaseUnreachable) as raised:
+        db.connect("postgresql://nobody@127.0.0.1:1/none")
+    assert raised.value.retryable
+
+
+def test_a_database_that_does_not_exist_is_named(server_url: str) -> None:
+    with pytest.raises(NoSuchDatabase, match="crossdock_nowhere"):
+        db.connect(make_conninfo(server_url, dbname="crossdock_nowhere"))
+
+
+def test_a_wrong_password_is_access_denied(server_url: str) -> None:
+    with pytest.raises(AccessDenied):
+        db.connect(make_conninfo(server_url, user="crossdock_stranger", password="wrong"))
+
+
+def test_a_server_without_a_free_connection_is_said_to_be_so(
+    empty_database_url: str, server_url: str
+) -> None:
+    # Superusers are exempt from a database's limit, so the one who is refused is an ordinary role.
+    name = conninfo_to_dict(empty_database_url)["dbname"]
+    role = f"{name}_role"
+    with contextlib.closing(db.connect(server_url, autocommit=True)) as administrator:
+        administrator.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'known'".encode())
+        administrator.execute(f"ALTER DATABASE {name} CONNECTION LIMIT 0".encode())
+        try:
+            with pytest.raises(OutOfConnections, match="max_connections") as raised:
+                db.connect(make_conninfo(empty_database_url, user=role, password="known"))
+            assert raised.value.retryable
+        finally:
+            administrator.execute(f"DROP ROLE {role}".encode())
+
+
+def test_a_read_only_server_is_refused_at_once(empty_database_url: str) -> None:
+    name = conninfo_to_dict(empty_database_url)["dbname"]
+    with contextlib.closing(db.connect(empty_database_url, autocommit=True)) as connection:
+        connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on".encode())
+    with pytest.raises(DatabaseReadOnly):
+        db.connect(empty_database_url)
+
+
+def test_a_server_older_than_the_oldest_is_refused_with_both_versions(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "OLDEST_SERVER", 99)
+    with pytest.raises(DatabaseTooOld, match=r"is PostgreSQL \d+; Crossdock needs 99"):
+        db.connect(empty_database_url)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("53100", DiskFull),
+        ("53200", OutOfMemory),
+        ("53300", OutOfConnections),
+        ("40001", TransactionConflict),
+        ("40P01", TransactionConflict),
+        ("55P03", TransactionConflict),
+        ("57014", StatementTimedOut),
+        ("57P01", DatabaseUnreachable),
+        ("08006", DatabaseUnreachable),
+        ("25006", DatabaseReadOnly),
+        ("42501", AccessDenied),
+    ],
+)
+def test_a_condition_of_the_server_gets_its_name(
+    empty_database_url: str, code: str, kind: type[DatabaseFault]
+) -> None:
+    with contextlib.closing(db.connect(empty_database_url)) as connection:
+        with pytest.raises(kind) as raised, db.naming_faults():
+            connection.execute(
+                f"DO $$ BEGIN RAISE 'made up' USING ERRCODE = '{code}'; END $$".encode()
+            )
+    assert "made up" in str(raised.value)
+    assert raised.value.advice
+
+
+def test_what_the_statement_itself_caused_keeps_its_own_error(empty_database_url: str) -> None:
+    with contextlib.closing(db.connect(empty_database_url)) as connection:
+        with pytest.raises(psycopg.errors.CheckViolation), db.naming_faults():
+            connection.execute("CREATE TABLE t (n integer CONSTRAINT n_is_small CHECK (n < 10))")
+            connection.execute("INSERT INTO t VALUES (11)")
+
+
+def test_a_connection_that_the_server_ended_is_unreachable_and_retryable(
+    empty_database_url: str,
+) -> None:
+    with contextlib.ExitStack() as stack:
+        victim = stack.enter_context(contextlib.closing(db.connect(empty_database_url)))
+        other = stack.enter_context(
+            contextlib.closing(db.connect(empty_database_url, autocommit=True))
+        )
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [victim.info.backend_pid])
+        for _ in range(2):
+            with pytest.raises(DatabaseUnreachable) as raised, db.naming_faults():
+                victim.execute("SELECT 1")
+            assert raised.value.retryable
+
+
+def test_a_real_deadlock_is_a_conflict_for_one_of_the_two(empty_database_url: str) -> None:
+    with contextlib.ExitStack() as stack:
+        first, second = (
+            stack.enter_context(contextlib.closing(db.connect(empty_database_url)))
+            for _ in range(2)
+        )
+        first.execute("CREATE TABLE t AS SELECT generate_series(1, 2) AS n")
+        first.commit()
+        first.execute("UPDATE t SET n = n WHERE n = 1")
+        second.execute("UPDATE t SET n = n WHERE n = 2")
+        conflicts: list[Fault] = []
+
+        def cross(connection: db.Connection, number: int) -> None:
+            try:
+                with db.naming_faults():
+                    connection.execute("UPDATE t SET n = n WHERE n = %s", [number])
+                connection.commit()
+            except Fault as fault:
+                connection.rollback()
+                conflicts.append(fault)
+
+        threads = [threading.Thread(target=cross, args=pair) for pair in ((first, 2), (second, 1))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert [type(fault) for fault in conflicts] == [TransactionConflict]
+
+
+def test_one_snapshot_does_not_see_what_others_commit_meanwhile(empty_database_url: str) -> None:
+    with contextlib.ExitStack() as stack:
+        reader, writer = (
+            stack.enter_context(contextlib.closing(db.connect(empty_database_url)))
+            for _ in range(2)
+        )
+        writer.execute("CREATE TABLE t (n integer)")
+        writer.commit()
+        with db.one_snapshot(reader):
+            before = reader.execute("SELECT count(*) FROM t").fetchone()
+            writer.execute("INSERT INTO t VALUES (1)")
+            writer.commit()
+            assert reader.execute("SELECT count(*) FROM t").fetchone() == before == (0,)
+            with pytest.raises(DatabaseReadOnly), db.naming_faults(), reader.transaction():
+                reader.execute("DELETE FROM t")
