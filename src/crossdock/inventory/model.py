@@ -81,6 +81,9 @@ class AcceptDemand(Command, frozen=True, kw_only=True):
     on_shortage: str = "backorder"
     """backorder or refuse."""
     checkout_id: str | None = None
+    """A checkout reserves under its own id: then it is both order_id and checkout_id."""
+    expires_at: datetime | None = None
+    """When soft units are given up by themselves; a checkout's should be."""
 
 
 @message_type("crossdock.demand.accepted.v1")
@@ -215,6 +218,16 @@ class StockArrived(Message, frozen=True, kw_only=True):
 
     order_id: str
     lines: tuple[LineQuantity, ...]
+
+
+@message_type("crossdock.backorders.review_requested.v1")
+class BackordersReviewRequested(Message, frozen=True, kw_only=True):
+    """Sent now and then to the station: serve backorders that missed the stock they waited for.
+
+    Demand that is accepted while stock arrives may be backordered beside it; no SKUs means all.
+    """
+
+    skus: tuple[str, ...] = ()
 
 
 class LevelKey(NamedTuple):

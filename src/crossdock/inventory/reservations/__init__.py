@@ -1,0 +1,1 @@
+"""A reservation's life: soft or backordered, allocated, picked, consumed; or freed, expired."""
