@@ -255,6 +255,23 @@ COMMENT ON COLUMN fulfillment_line.picked IS 'units picked so far, those packed 
 COMMENT ON COLUMN fulfillment_line.short IS 'units the node could not pick: sourced elsewhere';
 COMMENT ON COLUMN fulfillment_line.given_back IS 'units it gave back: declined, recalled or lost to a count';
 
+-- What a node is asked to give back; it answers once per request.
+CREATE TABLE recall (
+    order_id uuid NOT NULL,
+    fulfillment_id uuid NOT NULL,
+    requested_at timestamptz NOT NULL,
+    answered_at timestamptz,
+    line_number int NOT NULL,
+    quantity int NOT NULL,
+    given_back int NOT NULL DEFAULT 0,
+    request_id text COLLATE "C" NOT NULL,
+    reason text COLLATE "C" NOT NULL,
+    CONSTRAINT recall_pkey PRIMARY KEY (order_id, fulfillment_id, request_id, line_number),
+    CONSTRAINT recall_has_units CHECK (quantity > 0),
+    CONSTRAINT given_back_at_most_what_was_asked_for CHECK (given_back BETWEEN 0 AND quantity)
+) WITH (fillfactor = 70);
+CREATE INDEX recall_unanswered ON recall (requested_at) WHERE answered_at IS NULL;
+
 -- What physically left, once: a parcel hand-over, a pickup, a download.
 CREATE TABLE shipment (
     order_id uuid NOT NULL,
