@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 from rich.table import Table
 
@@ -14,12 +17,18 @@ def register(app: typer.Typer) -> None:
     app.command("check")(check)
 
 
-def check(context: typer.Context) -> None:
+def check(
+    context: typer.Context,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--invariants", help="A folder of your own rules, instead of Crossdock's."),
+    ] = None,
+) -> None:
     """Run every invariant; print the rows that break one and exit with 1 if there are any."""
     with open_database(context, migrate=False) as database, connect(database) as connection:
         db.require_current_schema(connection)
-        violations = invariants.check(connection)
-    count = len(invariants.load_invariants())
+        violations = invariants.check(connection, folder)
+    count = len(invariants.load_invariants(folder))
     if not violations:
         output.print(f"{count} invariants hold.")
         return
@@ -31,11 +40,8 @@ def check(context: typer.Context) -> None:
 
 
 def _print_one(violations: list[invariants.Violation]) -> None:
-    table = Table(
-        *(name for name, _ in violations[0].row),
-        title=f"{violations[0].invariant}: {violations[0].rule}",
-        title_justify="left",
-    )
+    output.print(f"{violations[0].invariant}: {violations[0].rule}", markup=False, soft_wrap=True)
+    table = Table(*(name for name, _ in violations[0].row))
     for violation in violations:
         table.add_row(*(str(value) for _, value in violation.row))
     output.print(table)

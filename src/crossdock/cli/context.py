@@ -52,9 +52,11 @@ class FaultsShown(TyperGroup):
             with db.naming_faults():
                 return super().invoke(ctx)
         except Fault as fault:
-            errors.print(fault.problem, style="bold red", markup=False, highlight=False)
+            errors.print(
+                fault.problem, style="bold red", markup=False, highlight=False, soft_wrap=True
+            )
             if fault.advice:
-                errors.print(fault.advice, markup=False, highlight=False)
+                errors.print(fault.advice, markup=False, highlight=False, soft_wrap=True)
             code = WRONG_USAGE if isinstance(fault, SettingRefused) else FAULT
             raise typer.Exit(code) from fault
 

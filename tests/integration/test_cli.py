@@ -1,0 +1,125 @@
+"""The command line: what it prints, how it ends, how it shows that something is wrong."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import crossdock
+from crossdock import db
+
+FAULT = 3
+WRONG_USAGE = 2
+FOUND_SOMETHING = 1
+
+
+def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs crossdock as a person would, without this session's own settings."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("CROSSDOCK_")
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "crossdock", *arguments],
+        env={**environment, "COLUMNS": "200", **variables},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tempfile.gettempdir(),
+    )
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="crossdock-test-", dir="/var/tmp"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_version_is_printed_alone() -> None:
+    done = run("version")
+    assert (done.stdout, done.returncode) == (f"{crossdock.__version__}\n", 0)
+
+
+def test_an_unknown_command_is_wrong_usage() -> None:
+    assert run("frobnicate").returncode == WRONG_USAGE
+
+
+def test_a_server_that_is_not_there_is_one_message_and_no_traceback() -> None:
+    done = run("db", "status", CROSSDOCK_DATABASE_URL="postgresql://x@127.0.0.1:1/y")
+    assert done.returncode == FAULT
+    assert "Traceback" not in done.stderr
+    assert "Connection refused" in done.stderr
+    assert "see whether the server runs" in done.stderr
+
+
+def test_a_setting_that_cannot_be_used_is_wrong_usage_and_named() -> None:
+    done = run("db", "status", CROSSDOCK_ENGINE_DEDUPE_DAYS="soon")
+    assert done.returncode == WRONG_USAGE
+    assert "CROSSDOCK_ENGINE_DEDUPE_DAYS is 'soon'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_two_databases_at_once_are_wrong_usage(place: Path) -> None:
+    done = run("--data", str(place), "db", "status", CROSSDOCK_DATABASE_URL="postgresql:///x")
+    assert done.returncode == WRONG_USAGE
+    assert "Leave out one of the two" in done.stderr
+
+
+def test_the_embedded_database_is_migrated_checked_and_reached_with_psql(place: Path) -> None:
+    data = ("--data", str(place / "data"))
+    assert "Run `crossdock db migrate`" in run(*data, "check").stderr or not db.migrations()
+    assert run(*data, "db", "migrate").returncode == 0
+    status = run(*data, "db", "status")
+    assert "pending    nothing" in status.stdout
+    assert str(place / "data") in status.stdout
+    checked = run(*data, "check")
+    assert (checked.returncode, "invariants hold" in checked.stdout) == (0, True)
+    asked = run(*data, "db", "psql", "--", "-tA", "-c", "SELECT 6 * 7")
+    assert (asked.stdout, asked.returncode) == ("42\n", 0)
+    assert run(*data, "db", "psql", "--", "-c", "SELECT 1 / 0").returncode == 1
+    stopped = run(*data, "db", "url")
+    assert stopped.returncode == FOUND_SOMETHING
+    assert "not running" in stopped.stderr
+
+
+def test_check_prints_the_rows_that_break_a_rule_and_exits_with_one(
+    database_url: str, tmp_path: Path
+) -> None:
+    invariants = tmp_path / "invariants"
+    invariants.mkdir()
+    (invariants / "shelf_is_not_overfull.sql").write_text(
+        "-- No shelf holds more than ten books.\nSELECT 'B' AS shelf, 11 AS books"
+    )
+    done = run("check", "--invariants", str(invariants), CROSSDOCK_DATABASE_URL=database_url)
+    assert done.returncode == FOUND_SOMETHING
+    assert "No shelf holds more than ten books." in done.stdout
+    assert "1 of 1 invariants are broken." in done.stdout
+
+
+def test_settings_are_printed_with_where_they_come_from_but_no_password() -> None:
+    done = run("settings", CROSSDOCK_DATABASE_URL="postgresql://u:geheim@h/d")
+    assert "CROSSDOCK_DATABASE_URL" in done.stdout
+    assert "geheim" not in done.stdout
+    assert "engine.batch_messages" in done.stdout
+
+
+def test_python_without_assertions_is_refused() -> None:
+    for switch, variables in ((("-O",), {}), ((), {"PYTHONOPTIMIZE": "1"})):
+        done = subprocess.run(
+            [sys.executable, *switch, "-c", "import crossdock"],
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode != 0
+        assert "assertions switched off" in done.stderr
