@@ -7,12 +7,13 @@ personal data go to parties and addresses, the SalesOrder keeps their ids and wh
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import NamedTuple
 
 import msgspec
 
 from crossdock.kernel.ids import Id, derive
+from crossdock.kernel.money import rounded_to_minor
 from crossdock.model.messages import LineQuantity
 from crossdock.model.orders import (
     Adjustment,
@@ -27,14 +28,6 @@ from crossdock.model.orders import (
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands for the time of what has none, such as a customer known by number."""
-
-_THREE_DIGITS = "BHD IQD JOD KWD LYD OMR TND"
-_NO_DIGITS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
-MINOR_DIGITS = {
-    **dict.fromkeys(_THREE_DIGITS.split(), 3),
-    **dict.fromkeys(_NO_DIGITS.split(), 0),
-}
-"""ISO 4217 minor units where they are not 2."""
 
 
 class OutsideParty(
@@ -243,10 +236,13 @@ def _order(
 
 
 def line_total(line: OutsideLine, currency: str) -> int:
-    """The line's total in minor units: the channel's, else quantity times price."""
+    """The line's total in minor units: the channel's, else quantity times price.
+
+    Raises UnknownCurrency; the price is finite and of a size that can be meant.
+    """
     if line.total is not None:
         return line.total
-    return minor(line.unit_price * line.quantity, currency)
+    return rounded_to_minor(line.unit_price * line.quantity, currency)
 
 
 def summed(outside: OutsideOrder) -> int:
@@ -257,8 +253,3 @@ def summed(outside: OutsideOrder) -> int:
         + sum(adjustment.amount for adjustment in outside.adjustments)
         + sum(tax.amount for tax in outside.taxes if not tax.included)
     )
-
-
-def minor(amount: Decimal, currency: str) -> int:
-    """An amount of major units in minor units of its currency, rounded half up."""
-    return int(amount.scaleb(MINOR_DIGITS.get(currency, 2)).to_integral_value(ROUND_HALF_UP))
