@@ -87,12 +87,17 @@ class Runner:
 
     def start(self) -> None:
         """Raise the required versions to this build's, unless it is too old itself."""
-        with self.connection.transaction():
-            missing = self.registry.too_old_for(store.required_versions(self.connection))
-            if missing:
-                raise WorkerTooOld(missing)
-            store.require_versions(self.connection, self.registry.versions())
-            self.zones = store.zone_shards(self.connection)
+        required = store.required_versions(self.connection)
+        missing = self.registry.too_old_for(required)
+        if missing:
+            self.connection.rollback()
+            raise WorkerTooOld(missing)
+        known = self.registry.versions()
+        newer = {name: version for name, version in known.items() if required.get(name) != version}
+        if newer:
+            store.require_versions(self.connection, newer)
+        self.zones = store.zone_shards(self.connection)
+        self.connection.commit()
 
     def run_batch(self) -> Outcome:
         """Run one batch and commit it. Raises WorkerTooOld, or psycopg's error after a rollback."""
