@@ -1,0 +1,1 @@
+"""Sourcing: which node fulfills which quantity, as a pure function with a stored reason."""

@@ -1,0 +1,369 @@
+"""An order made ready for the search: its bundles, what they need, and where they can be had.
+
+A bundle is what must leave from one node together: a line, the lines of one SKU, lines that ship
+together, or a kit. The node options of a bundle are pairs (position, cost of the bundle there).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from crossdock.sourcing.eligibility import (
+    DISTANCE,
+    EXCLUDED,
+    FAR,
+    NO_STOCK,
+    SHELF_LIFE,
+    TAKEN,
+    Profile,
+    product_code,
+)
+from crossdock.sourcing.freight import Arrivals
+from crossdock.sourcing.model import DemandLine, OrderDemand
+from crossdock.sourcing.network import Network
+from crossdock.sourcing.places import Cell
+from crossdock.sourcing.policy import SourcingPolicy
+from crossdock.sourcing.products import KIND_NUMBER, Product
+from crossdock.sourcing.state import Column, Wave
+
+NO_PROMISE = 1 << 40
+
+Options = list[tuple[int, int]]
+
+
+class Need(NamedTuple):
+    """`units` of a SKU for one unit of a bundle."""
+
+    product: Product
+    column: Column
+    units: int
+    instead_of: str
+
+
+class Share(NamedTuple):
+    """A line's part of a bundle: `units` order-line units for one unit of the bundle."""
+
+    line: DemandLine
+    needs: tuple[Need, ...]
+
+
+class Bundle:
+    """Lines that leave together; `quantity` bundles of them are wanted."""
+
+    __slots__ = (
+        "dimensional",
+        "excluded",
+        "freight_line",
+        "freight_unit",
+        "grams",
+        "needs",
+        "plain",
+        "quantity",
+        "shares",
+        "unit_value",
+        "whole",
+    )
+
+    def __init__(self, shares: list[Share], quantity: int, *, whole: bool) -> None:
+        self.shares = shares
+        self.quantity = quantity
+        self.whole = whole
+        """The bundle is several products and is never split."""
+        self.needs: list[Need] = list(shares[0].needs)
+        """For one bundle."""
+        if whole:
+            self.needs = [need for share in shares for need in share.needs]
+        self.excluded: tuple[str, ...] = ()
+        for share in shares:
+            if share.line.excluded_nodes:
+                self.excluded += share.line.excluded_nodes
+        first = self.needs[0]
+        self.plain = (
+            len(self.needs) == 1
+            and first.product.plain
+            and not first.column.row
+            and first.column.lots is None
+        )
+        grams = dimensional = freight = line_freight = 0
+        for product, _, units, _ in self.needs:
+            if not product.facts.ships_alone:
+                grams += product.grams * units
+                dimensional += product.dimensional * units
+            freight += product.freight_unit * units
+            line_freight += product.freight_line
+        self.grams = grams
+        self.dimensional = dimensional
+        self.freight_unit = freight
+        self.freight_line = line_freight
+        line = shares[0].line
+        self.unit_value = line.unit_value_minor
+        if whole or len(shares) > 1:
+            worth = sum(s.line.unit_value_minor * s.line.quantity for s in shares)
+            self.unit_value = worth // quantity
+
+
+class View:
+    """What an order sees in one step of the policy."""
+
+    __slots__ = ("arrivals", "cell", "leave", "mask", "open_cost", "profile", "rows", "wave")
+
+    def __init__(
+        self,
+        profile: Profile,
+        mask: bytearray,
+        wave: Wave,
+        cell: Cell,
+        arrivals: Arrivals,
+        rows: dict[int, tuple[int, ...]],
+    ) -> None:
+        self.profile = profile
+        self.mask = mask
+        """Reason code of each node, 0 for those that take part."""
+        self.wave = wave
+        self.leave = wave.leave
+        self.open_cost = wave.open_cost
+        self.cell = cell
+        self.arrivals = arrivals
+        self.rows = rows
+        """Billable grams -> freight by zone, the destination's surcharges included."""
+
+
+class Job:
+    """One order on its way through the planner."""
+
+    __slots__ = (
+        "budget",
+        "bundles",
+        "contended",
+        "demand",
+        "number",
+        "overlap",
+        "promise",
+        "rejected",
+        "value",
+    )
+
+    def __init__(self, number: int, demand: OrderDemand) -> None:
+        self.number = number
+        self.demand = demand
+        self.bundles: list[Bundle] = []
+        self.overlap = False
+        """Two bundles draw on the same column."""
+        self.promise = NO_PROMISE
+        """Ordinal of the day it was promised for, at the destination."""
+        self.value = 0
+        self.budget: int | None = None
+        """What freight and handling may cost under the margin floor."""
+        self.rejected: dict[int, list[int]] = {}
+        """By reason code, the nodes left out in the step that was taken."""
+        self.contended: list[tuple[int, int]] = []
+        """Bundle and node whose units went to earlier orders of the batch."""
+
+
+class Desk:
+    """Columns by node position that the option builders read."""
+
+    __slots__ = ("centers", "fail", "kind", "nearest", "network", "now", "policy", "tare", "unit")
+
+    def __init__(self, network: Network, policy: SourcingPolicy) -> None:
+        rates = policy.cost
+        self.network = network
+        self.policy = policy
+        self.nearest = policy.candidates.nearest
+        self.tare = policy.freight.tare_grams
+        self.centers = sorted(network.centers)
+        self.now = datetime.min.replace(tzinfo=UTC)
+        self.unit = [
+            node.handling_unit_minor or rates.handling.unit_minor for node in network.nodes
+        ]
+        """Handling of a unit."""
+        self.fail = [
+            round(node.failed_pick_rate * rates.failed_pick_minor) for node in network.nodes
+        ]
+        """Expected cost of a failed pick of a line."""
+        self.kind = bytes(KIND_NUMBER[node.kind] for node in network.nodes)
+
+
+def options_of(job: Job, number: int, view: View, desk: Desk, short: dict[int, int]) -> Options:
+    """Nodes that can fill a bundle alone, with its cost there: the nearest, and every dc.
+
+    `short` receives the nodes that may send but hold too little, with the bundles they hold.
+    """
+    bundle = job.bundles[number]
+    build = plain_options if bundle.plain else general_options
+    if bundle.excluded:
+        view = _without(view, bundle.excluded, desk.network)
+    left = bundle.needs[0].column.left
+    if len(left) <= desk.nearest:
+        return build(job, number, view, desk, short, left.items())
+    order = [node for node in view.cell.nearest_first() if node in left]
+    options: Options = []
+    seen = 0
+    while len(options) < desk.nearest and seen < len(order):
+        chunk = order[seen : seen + desk.nearest - len(options)]
+        seen += len(chunk)
+        pairs = [(node, left[node]) for node in chunk]
+        options += build(job, number, view, desk, short, pairs)
+    looked_at = set(order[:seen])
+    pairs = [(node, left[node]) for node in desk.centers if node in left and node not in looked_at]
+    return options + build(job, number, view, desk, short, pairs) if pairs else options
+
+
+def plain_options(
+    job: Job,
+    number: int,
+    view: View,
+    desk: Desk,
+    short: dict[int, int],
+    pairs: Iterable[tuple[int, int]],
+) -> Options:
+    """Options of a bundle of one ordinary SKU: the hot path."""
+    bundle = job.bundles[number]
+    product = bundle.needs[0].product
+    quantity = bundle.quantity * bundle.needs[0].units
+    mask, zones = view.mask, view.cell.zones
+    unit, fail, kind, risk = desk.unit, desk.fail, desk.kind, product.at_risk
+    constant = bundle.freight_line + (bundle.freight_unit - product.markdown_unit) * quantity
+    options: Options = []
+    for node, available in pairs:
+        if mask[node] or zones[node] == FAR:
+            reject(job, mask[node], node, zones[node] == FAR)
+            continue
+        left = available - quantity
+        if left < 0:
+            lack(job, number, node, available, short)
+            continue
+        cost = constant + unit[node] * quantity + fail[node]
+        table = risk[kind[node]]
+        if left < len(table):
+            cost += table[left] - (table[available] if available < len(table) else 0)
+        options.append((node, cost))
+    return options
+
+
+def general_options(
+    job: Job,
+    number: int,
+    view: View,
+    desk: Desk,
+    short: dict[int, int],
+    pairs: Iterable[tuple[int, int]],
+) -> Options:
+    """Options of any bundle: kits, products with rules, lots, known age; slower."""
+    bundle = job.bundles[number]
+    zones = view.cell.zones
+    options: Options = []
+    for node, _ in pairs:
+        far = zones[node] == FAR
+        code = view.mask[node] or (0 if far else _by_product(bundle, node, view, desk))
+        if code or far:
+            reject(job, code, node, far)
+            continue
+        available = bundle_units(bundle, node, view)
+        if available < bundle.quantity:
+            lack(job, number, node, available, short)
+            continue
+        options.append((node, bundle_cost(bundle, node, bundle.quantity, view, desk)))
+    return options
+
+
+def bundle_units(bundle: Bundle, node: int, view: View) -> int:
+    """How many of the bundle a node can make from its stock; lots must live long enough."""
+    arrives = view.arrivals[view.leave[node]][view.cell.zones[node]]
+    units = {id(need.column): 0 for need in bundle.needs}
+    for need in bundle.needs:
+        units[id(need.column)] += need.units
+    return min(
+        need.column.fresh(node, first_day(need.product, arrives)) // units[id(need.column)]
+        for need in bundle.needs
+    )
+
+
+def first_day(product: Product, arrives: int) -> int:
+    """The day a lot must live to, to be sent with arrival on that day."""
+    return arrives + (product.facts.shelf_life_days or 0)
+
+
+def bundle_cost(bundle: Bundle, node: int, quantity: int, view: View, desk: Desk) -> int:
+    """Cost of `quantity` bundles at a node, without what the package and the node cost."""
+    return sum(
+        sum(need_parts(need, node, need.units * quantity, view, desk)) for need in bundle.needs
+    )
+
+
+def need_parts(
+    need: Need, node: int, units: int, view: View, desk: Desk
+) -> tuple[int, int, int, int, int]:
+    """Freight of its own, handling, markdown, stock-out risk and failed pick of a line's units."""
+    product, column = need.product, need.column
+    available = column.left.get(node, 0)
+    freight = product.freight_line + product.freight_unit * units
+    if product.facts.ships_alone:
+        billable = max(product.grams, product.dimensional) + desk.tare
+        freight += view.rows[billable][view.cell.zones[node]] * units
+    markdown = product.markdown_unit
+    if column.row:
+        row, facts = column.row[node], column.facts
+        age = facts.age_days[row] if facts.age_days is not None else None
+        sales = facts.weekly_sales[row] if facts.weekly_sales is not None else None
+        markdown = product.markdown_at(desk.policy, desk.now, available, age, sales)
+    table = product.at_risk[desk.kind[node]]
+    left, risk = max(available - units, 0), 0
+    if left < len(table):
+        risk = table[left] - (table[available] if available < len(table) else 0)
+    return freight, desk.unit[node] * units, -markdown * units, risk, desk.fail[node]
+
+
+def reject(job: Job, code: int, node: int, far: bool) -> None:
+    """Notes why a node takes no part; distance comes before what comes later in `Reason`."""
+    if far and (not code or code > DISTANCE):
+        code = DISTANCE
+    found = job.rejected.get(code)
+    if found is None:
+        job.rejected[code] = [node]
+    else:
+        found.append(node)
+
+
+def lack(job: Job, number: int, node: int, available: int, short: dict[int, int]) -> None:
+    """Notes a node that holds too little now, and whether this batch took the rest."""
+    bundle = job.bundles[number]
+    if available > 0:
+        short[node] = available
+    code = NO_STOCK
+    for need in bundle.needs:
+        taken = need.column.taken.get(node, 0)
+        if taken and (need.column.left[node] + taken) // need.units >= bundle.quantity:
+            code = TAKEN
+            job.contended.append((number, node))
+            break
+    reject(job, code, node, far=False)
+
+
+def _by_product(bundle: Bundle, node: int, view: View, desk: Desk) -> int:
+    leaves = view.leave[node]
+    transit = view.arrivals[leaves][view.cell.zones[node]] - leaves
+    facts = desk.network.nodes[node]
+    codes = [
+        product_code(need.product.facts, facts, desk.policy, view.profile, transit)
+        for need in bundle.needs
+    ]
+    code = min((code for code in codes if code), default=0)
+    if (
+        not code
+        and not bundle_units(bundle, node, view)
+        and any(n.column.lots for n in bundle.needs)
+    ):
+        return SHELF_LIFE
+    return code
+
+
+def _without(view: View, codes: tuple[str, ...], network: Network) -> View:
+    mask = bytearray(view.mask)
+    for code in codes:
+        node = network.position.get(code)
+        if node is not None:
+            mask[node] = EXCLUDED
+    return View(view.profile, mask, view.wave, view.cell, view.arrivals, view.rows)

@@ -1,0 +1,326 @@
+"""What sourcing reads and what it decides: values, no behavior.
+
+Natural keys are text (SKU, node). Money is integer minor units of the policy's currency, the
+settlement currency: callers convert an order's values before they ask. Weights are grams, lengths
+millimetres. Structs that are stored in bulk are arrays on the wire; fields are only ever appended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+NodeKind = Literal["store", "dc", "dark_store", "3pl", "vendor"]
+Hours = tuple[int, int] | None
+"""Opening and closing minute of a local day, (0, 1440) for around the clock; None is closed."""
+
+ALWAYS_OPEN: tuple[Hours, ...] = ((0, 1440),) * 7
+ANY_SERVICE = "*"
+
+
+class Reason(StrEnum):
+    """Why a node takes no part, in order of precedence: the first that applies is recorded.
+
+    The last four are not about the node alone: units given to earlier orders of the batch, a rule
+    about the whole plan, or a limit of the search.
+    """
+
+    EXCLUDED = "excluded"
+    """The order names it: it failed or declined before, or another node was asked for."""
+    NODE_OFF = "node_off"
+    """The node is inactive or does not offer the method."""
+    GROUP = "group"
+    """The policy's kinds, groups or brands leave it out."""
+    DISTANCE = "distance"
+    CAPABILITY = "capability"
+    """It lacks what the method or the product needs."""
+    PRODUCT = "product"
+    """This product is not sent from this node, or not by this method."""
+    LANE = "lane"
+    """Owner, entity or border: goods may not go from this node to this order."""
+    DANGEROUS_GOODS = "dangerous_goods"
+    SHELF_LIFE = "shelf_life"
+    CLOSED = "closed"
+    """By its calendar and cut-off it cannot send within the days the policy waits."""
+    CAPACITY = "capacity"
+    LATE = "late"
+    """It could only arrive later than the policy's last limit."""
+    MARGIN_FLOOR = "margin_floor"
+    """Sending from here would leave less than the margin floor."""
+    NO_STOCK = "no_stock"
+    """Too few units for the line."""
+    TAKEN = "taken"
+    """Enough units or capacity at first, but earlier orders of this batch took them."""
+    SPLIT_RULE = "split_rule"
+    """Good for some lines only, and the split rules forbid the plans it would be in."""
+    NOT_NEAREST = "not_nearest"
+    """More than the policy's number of nearer nodes hold the product."""
+
+
+class Outcome(StrEnum):
+    """What the policy does with units that no node could take."""
+
+    BACKORDER = "backorder"
+    HOLD = "hold"
+    CANCEL = "cancel"
+
+
+class DemandLine(msgspec.Struct, frozen=True, array_like=True):
+    """Units of one order line that need a node."""
+
+    line_number: int
+    sku: str
+    quantity: int
+    group_number: int = 1
+    unit_value_minor: int = 0
+    """What the customer pays for one unit."""
+    excluded_nodes: tuple[str, ...] = ()
+    """Nodes that failed or declined this line before."""
+
+
+class OrderDemand(msgspec.Struct, frozen=True, array_like=True):
+    """What one order needs at one destination by one method and service.
+
+    An order with delivery groups to several places is one OrderDemand for each. `priority` 1 is
+    planned first; within a priority the lower `sequence`, then the lower `order_id`.
+    """
+
+    order_id: str
+    sequence: int
+    lines: tuple[DemandLine, ...]
+    channel: str = ""
+    method: str = "ship"
+    service: str = "standard"
+    priority: int = 3
+    placed_at: datetime | None = None
+    arrive_by: datetime | None = None
+    """The promise. Its day at the destination counts; the zone is taken from the longitude."""
+    country: str = "US"
+    postal_code: str = ""
+    latitude: float | None = None
+    longitude: float | None = None
+    excluded_nodes: tuple[str, ...] = ()
+    only_nodes: tuple[str, ...] = ()
+    """When not empty, no other node will do (pickup)."""
+    value_minor: int = 0
+    """Order total; 0 lets the lines' values stand for it."""
+    currency: str = ""
+    brand: str = ""
+    legal_entity: str = ""
+    """The selling entity."""
+    substitutes_allowed: bool = False
+
+
+class NodeFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A place that can hold stock or fulfill, as master data knows it."""
+
+    code: str
+    kind: NodeKind = "store"
+    allocation_zone: str = "main"
+    country: str = "US"
+    postal_code: str = ""
+    latitude: float
+    longitude: float
+    time_zone: str = "UTC"
+    hours: tuple[Hours, ...] = ALWAYS_OPEN
+    """Monday to Sunday."""
+    closures: tuple[date, ...] = ()
+    """Local days it does not work: holidays, stocktaking."""
+    cut_offs: dict[str, int] = {}
+    """Minute of the local day after which a service's work leaves the next open day; "*" is any."""
+    lead_days: int = 0
+    """Open days it needs before it hands over."""
+    daily_capacity: int | None = None
+    """FulfillmentOrders a local day; None is without limit."""
+    methods: tuple[str, ...] = ("ship",)
+    capabilities: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    brands: tuple[str, ...] = ()
+    """Brands it serves; empty is all."""
+    region: str = ""
+    legal_entity: str = ""
+    handling_order_minor: int = 0
+    handling_unit_minor: int = 0
+    load_minor: int = 0
+    """What an order costs extra when the day is full; it grows with the square of the load."""
+    failed_pick_rate: float = 0.0
+    """Probability that a line sent here is not found."""
+    active: bool = True
+
+
+class SkuFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A product as sourcing needs it. Empty tuples mean no restriction."""
+
+    sku: str
+    weight_grams: int = 500
+    dimensions_mm: tuple[int, int, int] = (0, 0, 0)
+    price_minor: int = 0
+    cost_minor: int = 0
+    season_end: date | None = None
+    markdown_percent: int | None = None
+    """Overrides the policy's."""
+    dangerous_goods: str = ""
+    """UN class or a word of the policy (`lithium`, `limited_quantity`); empty is harmless."""
+    shelf_life_days: int | None = None
+    """Days of life the customer is owed on arrival; needs lots in the stock to be checked."""
+    max_transit_days: int | None = None
+    requires: tuple[str, ...] = ()
+    """Capabilities a node must have to send it."""
+    methods: tuple[str, ...] = ()
+    node_groups: tuple[str, ...] = ()
+    """Only nodes in one of these groups send it."""
+    blocked_nodes: tuple[str, ...] = ()
+    owner: str = ""
+    """The entity that owns it, where only that entity's nodes may send it."""
+    substitutes: tuple[str, ...] = ()
+    """Best first."""
+    components: tuple[tuple[str, int], ...] = ()
+    """A kit: component SKU and units in one kit. A kit has no stock of its own."""
+    ship_together: str = ""
+    """Lines of an order with the same word here leave from one node."""
+    ships_alone: bool = False
+    """Each unit is a package of its own."""
+
+
+class StockColumn(msgspec.Struct, frozen=True, array_like=True):
+    """Where one SKU is and how much may be taken. The other columns are known or None."""
+
+    nodes: Sequence[str]
+    available: Sequence[int]
+    age_days: Sequence[int] | None = None
+    weekly_sales: Sequence[float] | None = None
+    lots: Sequence[tuple[tuple[date, int], ...]] | None = None
+    """Per node its lots: last day of life, units. They sum to `available`."""
+
+
+class Stock(msgspec.Struct, frozen=True, array_like=True):
+    """What changes between batches: stock columns by SKU, capacity used by node and local day."""
+
+    columns: dict[str, StockColumn] = {}
+    capacity_used: dict[str, dict[date, int]] = {}
+    capacity_version: str = ""
+
+
+class CostParts(msgspec.Struct, frozen=True, array_like=True):
+    """The cost of sending from one node, in minor units. Markdown avoided is negative."""
+
+    freight: int = 0
+    handling: int = 0
+    split: int = 0
+    markdown: int = 0
+    stockout: int = 0
+    failed_pick: int = 0
+    lateness: int = 0
+    load: int = 0
+
+    @property
+    def total(self) -> int:
+        """All parts together."""
+        return (
+            self.freight
+            + self.handling
+            + self.split
+            + self.markdown
+            + self.stockout
+            + self.failed_pick
+            + self.lateness
+            + self.load
+        )
+
+
+class PlannedLine(msgspec.Struct, frozen=True, array_like=True):
+    """Units of an order line at a node. For a kit there is one for each component."""
+
+    line_number: int
+    sku: str
+    """The SKU whose stock is taken: a substitute's or a component's where it is one."""
+    quantity: int
+    """Units of the order line this stands for."""
+    taken: int
+    """Units of `sku` taken from stock."""
+    instead_of: str = ""
+    """The kit or the product the customer ordered, when `sku` is another."""
+
+
+class PlannedNode(msgspec.Struct, frozen=True, array_like=True):
+    """One node's share of a plan."""
+
+    node: str
+    lines: tuple[PlannedLine, ...]
+    packages: int
+    billable_grams: int
+    zone: int
+    """Index of the freight zone; the last one is abroad."""
+    distance_km: int
+    ship_by: datetime
+    """When the carrier collects: the cut-off of the local day it leaves."""
+    ship_on: date
+    arrive_on: date
+    cost: CostParts
+
+
+class Unfilled(msgspec.Struct, frozen=True, array_like=True):
+    """Units without a node, the reason nearest to a fill, and what the policy does with them."""
+
+    line_number: int
+    sku: str
+    quantity: int
+    reason: Reason
+    outcome: Outcome
+    until: datetime | None = None
+    """When the outcome ends; then the units are canceled."""
+
+
+class SourcingPlan(msgspec.Struct, frozen=True, array_like=True):
+    """Which nodes fulfill what, and what stays open. `total_minor` leaves out the unfilled."""
+
+    nodes: tuple[PlannedNode, ...]
+    unfilled: tuple[Unfilled, ...]
+    total_minor: int
+    penalty_minor: int = 0
+    """What the policy counts for the unfilled units when it compares plans."""
+    step: str = ""
+    """The policy's step it comes from."""
+
+
+class Candidate(msgspec.Struct, frozen=True, array_like=True):
+    """A costed plan that was looked at: its nodes, what it would have cost, by part."""
+
+    nodes: tuple[str, ...]
+    total_minor: int
+    cost: CostParts
+    penalty_minor: int = 0
+    arrive_on: date | None = None
+
+
+class Decision(msgspec.Struct, frozen=True, array_like=True):
+    """The stored record of one choice. With its batch's PlanningInputs it can be made again."""
+
+    order_id: str
+    sequence: int
+    chosen: SourcingPlan
+    runner_up: Candidate | None
+    runner_up_delta_minor: int
+    """How much dearer the runner-up is. Below zero when the joint view gave the cheaper plan's
+    units to another order of the batch."""
+    candidates: tuple[Candidate, ...]
+    """Cheapest first, the chosen one among them; as many as the policy records, at most 10."""
+    eliminated: dict[Reason, tuple[str, ...]]
+    """Of the nodes the stock columns named for this order."""
+    policy_name: str
+    policy_version: str
+    batch_id: str
+    exact: bool
+    """No better plan exists for this order alone; False where the search was cut short."""
+    joint_delta_minor: int = 0
+    """What the joint view of the batch made this order dearer (+) or cheaper (-)."""
+    value_minor: int = 0
+
+    @property
+    def filled(self) -> bool:
+        """Every unit has a node."""
+        return not self.chosen.unfilled

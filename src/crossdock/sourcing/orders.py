@@ -1,0 +1,127 @@
+"""Orders made ready for the search: bundles, promise, value and margin budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from crossdock.sourcing.jobs import Bundle, Job, Need, Share
+from crossdock.sourcing.model import DemandLine, OrderDemand, SkuFacts
+from crossdock.sourcing.products import Product
+from crossdock.sourcing.state import BatchState
+from crossdock.sourcing.tools import Tools
+
+
+class Orders:
+    """Makes jobs for one batch."""
+
+    def __init__(
+        self, tools: Tools, products: Mapping[str, SkuFacts], state: BatchState, now: datetime
+    ) -> None:
+        self._tools = tools
+        self._products = products
+        self._state = state
+        self._now = now
+        self._margin = tools.policy.margin
+
+    def job(self, number: int, demand: OrderDemand) -> Job:
+        """The order with its bundles, promise, value and margin budget."""
+        job = Job(number, demand)
+        self._bundle(job)
+        if demand.arrive_by is not None:
+            job.promise = promised_day(demand.arrive_by, demand.longitude)
+        job.value = demand.value_minor
+        if not job.value:
+            job.value = sum(line.unit_value_minor * line.quantity for line in demand.lines)
+        if self._margin.floor_minor is not None or self._margin.floor_percent is not None:
+            job.budget = self._budget(job)
+        return job
+
+    def substitute(self, job: Job) -> bool:
+        """Puts the first substitute that is in stock anywhere in the place of each line's product
+        that no node can fill; says whether there was one."""
+        changed = False
+        for k, bundle in enumerate(job.bundles):
+            if bundle.whole or len(bundle.needs) > 1:
+                continue
+            product, column, _, instead_of = bundle.needs[0]
+            if instead_of or max(column.left.values(), default=0) >= bundle.quantity:
+                continue
+            for sku in product.facts.substitutes:
+                other = self._state.column(sku)
+                if max(other.left.values(), default=0) >= bundle.quantity:
+                    need = Need(self._product(sku), other, 1, product.facts.sku)
+                    shares = [Share(share.line, (need,)) for share in bundle.shares]
+                    job.bundles[k] = Bundle(shares, bundle.quantity, whole=False)
+                    changed = True
+                    break
+        job.overlap = _overlap(job.bundles)
+        return changed
+
+    def _bundle(self, job: Job) -> None:
+        lines = job.demand.lines
+        groups: dict[str, list[DemandLine]] = {}
+        special = False
+        for line in lines:
+            assert line.quantity > 0, f"order {job.demand.order_id} line {line.line_number}"
+            facts = self._product(line.sku).facts
+            special = special or bool(facts.ship_together or facts.components)
+            key = f"together:{facts.ship_together}" if facts.ship_together else f"sku:{line.sku}"
+            groups.setdefault(key, []).append(line)
+        for group in groups.values():
+            if len({line.sku for line in group}) > 1:
+                shares = [Share(line, self._needs(line.sku, line.quantity)) for line in group]
+                job.bundles.append(Bundle(shares, 1, whole=True))
+            else:
+                needs = self._needs(group[0].sku, 1)
+                shares = [Share(line, needs) for line in group]
+                quantity = sum(line.quantity for line in group)
+                job.bundles.append(Bundle(shares, quantity, whole=False))
+        if special:
+            job.overlap = _overlap(job.bundles)
+
+    def _needs(self, sku: str, times: int) -> tuple[Need, ...]:
+        """The SKU itself, or the components of a kit."""
+        product = self._product(sku)
+        components = product.facts.components
+        if not components:
+            return (Need(product, self._state.column(sku), times, ""),)
+        units: dict[str, int] = {}
+        for component, count in components:
+            units[component] = units.get(component, 0) + count
+        return tuple(
+            Need(self._product(part), self._state.column(part), count * times, sku)
+            for part, count in units.items()
+        )
+
+    def _product(self, sku: str) -> Product:
+        return self._tools.product(sku, self._products, self._now)
+
+    def _budget(self, job: Job) -> int:
+        """What freight and handling may cost: value, less the goods, less the margin floor."""
+        goods = sum(
+            need.product.facts.cost_minor * need.units * bundle.quantity
+            for bundle in job.bundles
+            for need in bundle.needs
+        )
+        floor = self._margin.floor_minor or 0
+        if self._margin.floor_percent is not None:
+            floor = max(floor, job.value * self._margin.floor_percent // 100)
+        return job.value - goods - floor
+
+
+def promised_day(arrive_by: datetime, longitude: float | None) -> int:
+    """The day of the promise where it is to be kept, as an ordinal.
+
+    The destination's zone is not known; its sun is: an hour for each 15 degrees.
+    """
+    local = arrive_by.astimezone(UTC) + timedelta(hours=round((longitude or 0.0) / 15))
+    return local.toordinal()
+
+
+def _overlap(bundles: list[Bundle]) -> bool:
+    """Two bundles draw on one column."""
+    columns = [
+        id(column) for bundle in bundles for column in {need.column for need in bundle.needs}
+    ]
+    return len(set(columns)) < len(columns)

@@ -1,0 +1,180 @@
+"""One batch on its way through the planner: prepare, search, record, take, order after order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from crossdock.sourcing.eligibility import EXCLUDED, Profile, method_rule
+from crossdock.sourcing.jobs import Job, View, options_of
+from crossdock.sourcing.model import Decision, OrderDemand, SkuFacts, SourcingPlan, Stock
+from crossdock.sourcing.orders import Orders
+from crossdock.sourcing.records import Accountant
+from crossdock.sourcing.search import Piece, Search
+from crossdock.sourcing.state import BatchState, Wave
+from crossdock.sourcing.tools import Tools
+
+
+class Run:
+    """One batch on its way."""
+
+    def __init__(
+        self,
+        tools: Tools,
+        stock: Stock,
+        products: Mapping[str, SkuFacts],
+        now: datetime,
+        batch_id: str,
+    ) -> None:
+        self.tools = tools
+        self.policy = tools.policy
+        self.now = now
+        self.batch_id = batch_id
+        self.desk = tools.desk
+        self.desk.now = now
+        self.state = BatchState(tools.network, tools.policy, stock, tools.order_cost)
+        self.orders = Orders(tools, products, self.state, now)
+        self._seen: dict[Profile, tuple[bytearray, Wave]] = {}
+        self._peak = tools.book.peak_minor(now.date())
+
+    def plan(self, orders: Sequence[OrderDemand]) -> list[Decision]:
+        """Plans all orders and returns their decisions in the order given."""
+        self._prepare_places(orders)
+        turns = sorted(
+            range(len(orders)),
+            key=lambda i: (orders[i].priority, orders[i].sequence, orders[i].order_id),
+        )
+        decisions: dict[int, Decision] = {}
+        for i in turns:
+            job = self.orders.job(i, orders[i])
+            search = self.search(job)
+            decisions[i] = self.settle(job, search)
+        return [decisions[i] for i in range(len(orders))]
+
+    def search(self, job: Job) -> Search:
+        """The first step that fills the order, else what the last one can send."""
+        found = self._steps(job)
+        may_substitute = self.policy.unfilled.substitutes and job.demand.substitutes_allowed
+        if not found.plans and may_substitute and self.orders.substitute(job):
+            found = self._steps(job)
+        if not found.plans and self.policy.unfilled.partial:
+            found = self._attempt(job, len(self.policy.steps) - 1, partial=True)
+        return found
+
+    def settle(self, job: Job, search: Search) -> Decision:
+        """Records the best plan and takes what it needs."""
+        policy = self.policy
+        accountant = Accountant(search, policy.split.cost_minor, self.tools.order_cost)
+        plans = search.plans
+        pieces = plans[0][3] if plans else ()
+        kept = plans[: policy.record.candidates]
+        candidates = [accountant.candidate(plan) for plan in kept]
+        nodes = tuple(accountant.nodes(pieces)) if pieces else ()
+        total = candidates[0].total_minor if candidates else 0
+        filled = bool(plans) and not search.partial
+        penalty = 0 if filled else accountant.penalty(pieces)
+        unfilled = () if filled else accountant.unfilled(pieces)
+        runner_up = candidates[1] if len(candidates) > 1 else None
+        decision = Decision(
+            job.demand.order_id,
+            job.demand.sequence,
+            SourcingPlan(nodes, unfilled, total, penalty, policy.steps[search.step].name),
+            runner_up,
+            runner_up.total_minor - total if runner_up else 0,
+            tuple(candidates),
+            accountant.eliminated(),
+            policy.name,
+            self.tools.version,
+            self.batch_id,
+            search.exact,
+            0,
+            job.value,
+        )
+        self.take(job, search, pieces)
+        return decision
+
+    def take(self, job: Job, search: Search, pieces: tuple[Piece, ...]) -> None:
+        """Takes a plan's units and capacity."""
+        view = search.view
+        leave = view.leave
+        days = {}
+        for node, k, quantity in pieces:
+            arrives = 0
+            for need in job.bundles[k].needs:
+                if need.column.lots is not None:
+                    arrives = view.arrivals[leave[node]][view.cell.zones[node]]
+                    arrives += need.product.facts.shelf_life_days or 0
+                need.column.take(node, need.units * quantity, job.number, arrives)
+            days[node] = leave[node]
+        for node, day in days.items():
+            self.state.capacity.take(node, day, job.number)
+
+    def _steps(self, job: Job) -> Search:
+        found = None
+        for number in range(len(self.policy.steps)):
+            found = self._attempt(job, number, partial=False)
+            if found.plans:
+                break
+        assert found is not None
+        return found
+
+    def _attempt(self, job: Job, step: int, *, partial: bool) -> Search:
+        view = self.view(job.demand, step)
+        job.rejected = {}
+        search = Search(job, view, self.desk, self.tools.rules[step], step, partial=partial)
+        complete = True
+        for k in range(len(job.bundles)):
+            short: dict[int, int] = {}
+            options = options_of(job, k, view, self.desk, short)
+            search.options.append(options)
+            search.short.append(short)
+            complete = complete and bool(options)
+        if len(job.bundles) == 1 and complete and not partial:
+            search.single()
+        else:
+            search.run()
+        return search
+
+    def view(self, demand: OrderDemand, step: int) -> View:
+        """What the order sees in a step."""
+        tools = self.tools
+        profile = Profile(
+            demand.method, demand.service, demand.country, demand.brand, demand.legal_entity, step
+        )
+        freight = method_rule(self.policy, demand.method).freight
+        seen = self._seen.get(profile)
+        if seen is None:
+            wave = self.state.capacity.wave(tools.departures(demand.service, self.now))
+            mask = self.state.capacity.follow(wave, tools.mask(profile))
+            seen = self._seen[profile] = (mask, wave)
+        mask, wave = seen
+        if demand.excluded_nodes or demand.only_nodes:
+            mask = self._narrowed(mask, demand)
+        places = tools.places
+        cell = places.cell(
+            places.key(demand.latitude, demand.longitude, demand.country, demand.method, step)
+        )
+        service = demand.service if freight else ""
+        surcharge = self._peak + tools.book.remote_minor(demand.country, demand.postal_code)
+        rows = tools.book.rows(service, surcharge)
+        return View(profile, mask, wave, cell, tools.book.arrivals(service), rows)
+
+    def _narrowed(self, mask: bytearray, demand: OrderDemand) -> bytearray:
+        position = self.tools.network.position
+        narrowed = bytearray(mask)
+        if demand.only_nodes:
+            narrowed = bytearray([EXCLUDED]) * len(mask)
+            for code in demand.only_nodes:
+                if code in position:
+                    narrowed[position[code]] = mask[position[code]]
+        for code in demand.excluded_nodes:
+            if code in position:
+                narrowed[position[code]] = EXCLUDED
+        return narrowed
+
+    def _prepare_places(self, orders: Sequence[OrderDemand]) -> None:
+        places = self.tools.places
+        places.prepare(
+            places.key(order.latitude, order.longitude, order.country, order.method, 0)
+            for order in orders
+        )
