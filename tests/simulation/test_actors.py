@@ -59,6 +59,14 @@ def test_a_pickup_is_on_a_day_the_carrier_comes() -> None:
     assert NEW_YORK.next_pickup(tuesday) == datetime(2026, 11, 11, 21, 0, tzinfo=UTC).timestamp()
 
 
+def test_a_service_leaves_with_its_own_pickups_and_those_of_every_service() -> None:
+    pickups = (CutOff(frozenset({2}), time(12), "express"), CutOff(frozenset({2}), time(16)))
+    hours = Hours("America/New_York", WEEKDAYS, cut_offs=pickups)
+    tuesday = datetime(2026, 11, 10, 15, 0, tzinfo=UTC).timestamp()
+    assert hours.next_pickup(tuesday, "express") == tuesday + 2 * 3600
+    assert hours.next_pickup(tuesday, "standard") == tuesday + 6 * 3600
+
+
 def test_work_is_accepted_picked_packed_and_shipped_in_that_order_within_opening_hours() -> None:
     staff, agenda, parcels = a_staff()
     staff.see([work()], FRIDAY_EVENING)

@@ -11,6 +11,9 @@ LOOK_AHEAD_DAYS = 60
 """A place that does not open for so long is treated as always open: somebody lets them in."""
 
 
+EVERY_SERVICE = "*"
+
+
 class Span(NamedTuple):
     """Open from `start` to `end`."""
 
@@ -23,6 +26,7 @@ class CutOff(NamedTuple):
 
     weekdays: frozenset[int]
     at: time
+    service: str = EVERY_SERVICE
 
 
 class Hours:
@@ -40,7 +44,7 @@ class Hours:
         self._special = special or {}
         self._cut_offs = tuple(cut_offs)
         self._spans: dict[date, tuple[Span, ...]] = {}
-        self._pickups: dict[date, tuple[float, ...]] = {}
+        self._pickups: dict[tuple[date, str], tuple[float, ...]] = {}
 
     def local_day(self, instant: float) -> date:
         return datetime.fromtimestamp(instant, self._zone).date()
@@ -64,15 +68,14 @@ class Hours:
                 left -= end - begin
         return instant + seconds
 
-    def next_pickup(self, instant: float) -> float:
-        """The first carrier cut-off at or after `instant`; without any, half an hour later."""
-        if not self._cut_offs:
-            return self.after(instant, 1800.0)
-        day = self.local_day(instant)
-        for offset in range(LOOK_AHEAD_DAYS):
-            for pickup in self._pickups_on(day + timedelta(days=offset)):
-                if pickup >= instant:
-                    return pickup
+    def next_pickup(self, instant: float, service: str = EVERY_SERVICE) -> float:
+        """The first pickup of a service at or after `instant`; without any, half an hour later."""
+        if any(cut_off.service in (service, EVERY_SERVICE) for cut_off in self._cut_offs):
+            day = self.local_day(instant)
+            for offset in range(LOOK_AHEAD_DAYS):
+                for pickup in self._pickups_on(day + timedelta(days=offset), service):
+                    if pickup >= instant:
+                        return pickup
         return self.after(instant, 1800.0)
 
     def open_seconds_per_week(self) -> float:
@@ -97,14 +100,15 @@ class Hours:
             )
         return known
 
-    def _pickups_on(self, day: date) -> tuple[float, ...]:
-        known = self._pickups.get(day)
+    def _pickups_on(self, day: date, service: str) -> tuple[float, ...]:
+        known = self._pickups.get((day, service))
         if known is None:
-            known = self._pickups[day] = tuple(
+            known = self._pickups[day, service] = tuple(
                 sorted(
                     self._at(day, cut_off.at)
                     for cut_off in self._cut_offs
                     if day.isoweekday() in cut_off.weekdays
+                    and cut_off.service in (service, EVERY_SERVICE)
                 )
             )
         return known

@@ -4,7 +4,7 @@ suppliers who send what is backordered."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import time
+from datetime import datetime, time
 from typing import NamedTuple
 
 from crossdock.engine.inbox import Inbound
@@ -95,10 +95,11 @@ class Customers:
 
 
 class Held(NamedTuple):
-    """A hold that waits for a person. `hold` is its kind, `group` the delivery group."""
+    """A hold that waits for a person. `hold` is its name, `group` the delivery group."""
 
     order_id: str
     hold: str
+    placed_at: datetime
     group: int
     country: str
     postal_code: str
@@ -136,22 +137,18 @@ class Desk:
         week = dict.fromkeys(range(1, 8), ((self.habits.opens, self.habits.closes),))
         self.hours = Hours("UTC", week)
         self.counts: dict[str, int] = {}
-        self._seen: dict[tuple[str, str, int], int] = {}
+        self._seen: set[tuple[str, str, datetime]] = set()
 
     def see(self, holds: Sequence[Held], now: float) -> None:
         """Plan a decision for every hold not seen before."""
-        for held in sorted(holds, key=lambda h: (h.order_id, h.hold, h.group)):
-            key = (held.order_id, held.hold, held.group)
+        for held in sorted(holds, key=lambda h: h[:3]):
+            key = held[:3]
             if key in self._seen:
                 continue
-            self._seen[key] = 1
-            entity = f"{held.order_id}/{held.hold}/{held.group}"
+            self._seen.add(key)
+            entity = f"{held.order_id}/{held.hold}/{held.placed_at.isoformat()}"
             wait = self.chance.wait(self.habits.mean_minutes * 60.0, "decides", entity)
             self.agenda.plan(self.hours.after(now, wait), entity, "hold", self._decide(held))
-
-    def forget(self, still_held: set[tuple[str, str, int]]) -> None:
-        """A hold that was lifted and comes back is a new one."""
-        self._seen = {key: seen for key, seen in self._seen.items() if key in still_held}
 
     def _decide(self, held: Held) -> Callable[[str, float], Iterable[Inbound]]:
         def decide(entity: str, due: float) -> Iterable[Inbound]:

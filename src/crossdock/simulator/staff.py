@@ -174,7 +174,7 @@ class Staff:
         self.agenda.plan(looks, one, "accept", self._accept)
         self.agenda.plan(picked, one, "pick", self._pick)
         self.agenda.plan(packed, one, "pack", self._pack)
-        self.agenda.plan(hours.next_pickup(packed), one, "ship", self._ship)
+        self.agenda.plan(hours.next_pickup(packed, work.service), one, "ship", self._ship)
 
     def _hands_seconds(self, place: Place, units: int) -> float:
         """Open time one FulfillmentOrder takes of the node's whole crew."""

@@ -1,16 +1,24 @@
-"""The simulator's statements: what people see, and the figures of a run."""
+"""What simulated people see, one statement for all nodes; and when the next timer is due."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from crossdock import db
+from crossdock.model.messages import LineQuantity
+from crossdock.simulator.people import Held, Wanted
+from crossdock.simulator.staff import Work
 
 
-def fetch(connection: db.Connection, statement: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
-    """All rows of a statement."""
-    return connection.execute(statement, parameters).fetchall()
+def fetch(
+    connection: db.Connection,
+    statement: str,
+    parameters: Sequence[Any] | Mapping[str, Any] = (),
+) -> list[Any]:
+    """All rows of a statement, prepared on first use."""
+    return connection.execute(statement, parameters, prepare=True).fetchall()
 
 
 def next_timer(connection: db.Connection) -> datetime | None:
@@ -23,3 +31,75 @@ def next_timer(connection: db.Connection) -> datetime | None:
         """,
     )[0][0]
     return found
+
+
+def new_work(connection: db.Connection, since: datetime) -> list[Work]:
+    """FulfillmentOrders of all nodes that were opened after `since` and are open."""
+    rows = fetch(
+        connection,
+        """
+        WITH opened AS MATERIALIZED (
+            SELECT order_id, id, node, group_number FROM fulfillment_order
+            WHERE closed_at IS NULL AND opened_at > %s)
+        SELECT f.id, f.order_id, f.node, g.service, g.latitude, g.longitude,
+               (SELECT array_agg(ARRAY[l.line_number, l.quantity] ORDER BY l.line_number)
+                FROM fulfillment_line l WHERE l.order_id = f.order_id AND l.fulfillment_id = f.id)
+        FROM opened f
+        JOIN delivery_group g ON g.order_id = f.order_id AND g.number = f.group_number
+        """,
+        (since,),
+    )
+    return [
+        Work(
+            fulfillment_id=row[0],
+            order_id=row[1],
+            node=row[2],
+            service=row[3],
+            latitude=row[4],
+            longitude=row[5],
+            lines=tuple(LineQuantity(*line) for line in row[6]),
+        )
+        for row in rows
+    ]
+
+
+def standing_holds(connection: db.Connection) -> list[Held]:
+    """Holds that wait for a person, with where the order goes."""
+    rows = fetch(
+        connection,
+        """
+        SELECT h.order_id, h.name, h.placed_at, g.number, g.country, g.postal_code, g.latitude,
+               g.longitude
+        FROM hold h
+        JOIN LATERAL (SELECT * FROM delivery_group g
+                      WHERE g.order_id = h.order_id
+                        AND g.number = coalesce(h.group_number, g.number)
+                      ORDER BY g.number LIMIT 1) g ON true
+        WHERE h.lifted_at IS NULL
+        """,
+    )
+    return [Held(*row) for row in rows]
+
+
+def backordered(connection: db.Connection) -> list[Wanted]:
+    """Units that wait for stock, by SKU."""
+    rows = fetch(
+        connection,
+        "SELECT sku, sum(quantity)::int FROM reservation"
+        " WHERE node IS NULL AND state = 'backordered' GROUP BY sku",
+    )
+    return [Wanted(*row) for row in rows]
+
+
+def unfinished_orders(connection: db.Connection) -> int:
+    """Orders taken in and not closed."""
+    found: int = fetch(
+        connection,
+        "SELECT count(*) FROM process WHERE process = 'order-to-fulfillment' AND stage <> 'closed'",
+    )[0][0]
+    return found
+
+
+def analyze(connection: db.Connection) -> None:
+    """Give the planner fresh numbers after a bulk load."""
+    connection.execute("ANALYZE")

@@ -1,0 +1,307 @@
+"""The figures of a run, each read in one statement from the tables everybody uses."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from crossdock import db
+from crossdock.simulator.outcome import Activity, Counted, Flow, Interval, NodeLoad, Step
+from crossdock.simulator.store import fetch
+
+
+class Totals(NamedTuple):
+    """Orders and units by what became of them; money is minor units."""
+
+    orders: int
+    closed: int
+    shipped_orders: int
+    canceled_orders: int
+    lines: int
+    units: int
+    shipped_units: int
+    canceled_units: int
+    open_units: int
+    value_minor: int
+
+
+def totals(connection: db.Connection) -> Totals:
+    """Orders, lines and units of the whole run."""
+    (row,) = fetch(
+        connection,
+        """
+        WITH one AS (
+            SELECT order_id, count(*) AS lines, sum(quantity) AS units, sum(shipped) AS shipped,
+                   sum(canceled) AS canceled, sum(shipped_amount) AS amount
+            FROM order_line GROUP BY order_id)
+        SELECT count(*), count(*) FILTER (WHERE o.stage = 'closed'),
+               count(*) FILTER (WHERE shipped > 0),
+               count(*) FILTER (WHERE canceled = units),
+               coalesce(sum(lines), 0)::bigint, coalesce(sum(units), 0)::bigint,
+               coalesce(sum(shipped), 0)::bigint, coalesce(sum(canceled), 0)::bigint,
+               coalesce(sum(units - shipped - canceled), 0)::bigint,
+               coalesce(sum(amount), 0)::bigint
+        FROM sales_order o JOIN one ON one.order_id = o.id
+        """,
+    )
+    return Totals(*row)
+
+
+def split_orders(connection: db.Connection) -> int:
+    """Orders that left in more than one shipment."""
+    found: int = fetch(
+        connection,
+        "SELECT count(*) FROM (SELECT FROM shipment GROUP BY order_id HAVING count(*) > 1) s",
+    )[0][0]
+    return found
+
+
+def on_time(connection: db.Connection) -> tuple[int, int]:
+    """Groups delivered with a first promise, and those of them delivered by it."""
+    (row,) = fetch(
+        connection,
+        """
+        SELECT count(*), count(*) FILTER (WHERE actual_arrived_at <= first_arrive_by)
+        FROM delivery_group WHERE actual_arrived_at IS NOT NULL AND first_arrive_by IS NOT NULL
+        """,
+    )
+    return row[0], row[1]
+
+
+_WAYS = """
+    WITH work AS (
+        SELECT f.order_id, f.id, f.opened_at, o.placed_at, s.shipped_at, p.delivered_at,
+               (SELECT min(occurred_at) FROM event_log e
+                WHERE e.instance = f.id AND e.activity = 'FulfillmentAccepted') AS accepted_at,
+               (SELECT min(occurred_at) FROM event_log e
+                WHERE e.instance = f.id AND e.activity = 'ItemsPicked') AS picked_at
+        FROM fulfillment_order f
+        JOIN sales_order o ON o.id = f.order_id
+        LEFT JOIN shipment s ON s.order_id = f.order_id AND s.fulfillment_id = f.id
+        LEFT JOIN LATERAL (SELECT max(delivered_at) AS delivered_at FROM package p
+                           WHERE p.order_id = s.order_id AND p.shipment_id = s.id) p ON true),
+    whole AS (
+        SELECT order_id, min(placed_at) AS placed_at, min(opened_at) AS opened_at,
+               min(shipped_at) AS shipped_at, max(delivered_at) AS delivered_at
+        FROM work GROUP BY order_id),
+    taken (place, step, seconds) AS (
+        SELECT 1, 'placed to released', extract(epoch FROM opened_at - placed_at) FROM whole
+        UNION ALL
+        SELECT 2, 'released to accepted', extract(epoch FROM accepted_at - opened_at) FROM work
+        UNION ALL
+        SELECT 3, 'accepted to picked', extract(epoch FROM picked_at - accepted_at) FROM work
+        UNION ALL
+        SELECT 4, 'picked to shipped', extract(epoch FROM shipped_at - picked_at) FROM work
+        UNION ALL
+        SELECT 5, 'shipped to delivered', extract(epoch FROM delivered_at - shipped_at) FROM work
+        UNION ALL
+        SELECT 6, 'placed to shipped', extract(epoch FROM shipped_at - placed_at) FROM whole
+        UNION ALL
+        SELECT 7, 'placed to delivered', extract(epoch FROM delivered_at - placed_at) FROM whole)
+"""
+
+
+def steps(connection: db.Connection) -> list[Step]:
+    """Median and 90th percentile of each stretch of the way."""
+    rows = fetch(
+        connection,
+        _WAYS
+        + """
+        SELECT step, count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds)::float8,
+               percentile_cont(0.9) WITHIN GROUP (ORDER BY seconds)::float8
+        FROM (SELECT place, step, greatest(seconds, 0) AS seconds FROM taken
+              WHERE seconds IS NOT NULL) t
+        GROUP BY place, step ORDER BY place
+        """,
+    )
+    return [
+        Step(name=name, count=count, median_seconds=median, p90_seconds=p90)
+        for name, count, median, p90 in rows
+    ]
+
+
+def spread(connection: db.Connection, step: str, bin_seconds: float, bins: int) -> tuple[int, ...]:
+    """Counts of one stretch in bins of equal width; the last one is open."""
+    rows = fetch(
+        connection,
+        _WAYS
+        + """
+        SELECT least(floor(seconds / %s::float8), %s::int - 1)::int AS bin, count(*)
+        FROM taken WHERE step = %s AND seconds >= 0 GROUP BY bin
+        """,
+        (bin_seconds, bins, step),
+    )
+    found = dict(rows)
+    return tuple(found.get(place, 0) for place in range(bins))
+
+
+def intervals(
+    connection: db.Connection, start: datetime, end: datetime, width: timedelta
+) -> list[Interval]:
+    """Orders placed, first shipped, last delivered and canceled whole, per interval."""
+    rows = fetch(
+        connection,
+        """
+        WITH canceled AS (
+            SELECT o.closed_at FROM sales_order o
+            WHERE o.stage = 'closed' AND NOT EXISTS (
+                SELECT FROM order_line l WHERE l.order_id = o.id AND l.shipped > 0)),
+        happened (kind, at) AS (
+            SELECT 'placed', placed_at FROM sales_order
+            UNION ALL SELECT 'shipped', min(shipped_at) FROM shipment GROUP BY order_id
+            UNION ALL SELECT 'delivered', max(delivered_at) FROM package
+                      WHERE delivered_at IS NOT NULL GROUP BY order_id
+            UNION ALL SELECT 'canceled', closed_at FROM canceled),
+        counted AS (
+            SELECT date_bin(%(width)s, at, %(start)s) AS bin, kind, count(*) AS n
+            FROM happened WHERE at <= %(end)s GROUP BY bin, kind)
+        SELECT t.bin, coalesce(sum(n) FILTER (WHERE kind = 'placed'), 0)::int,
+               coalesce(sum(n) FILTER (WHERE kind = 'shipped'), 0)::int,
+               coalesce(sum(n) FILTER (WHERE kind = 'delivered'), 0)::int,
+               coalesce(sum(n) FILTER (WHERE kind = 'canceled'), 0)::int
+        FROM generate_series(%(start)s::timestamptz, %(end)s::timestamptz, %(width)s) AS t (bin)
+        LEFT JOIN counted USING (bin) GROUP BY t.bin ORDER BY t.bin
+        """,
+        {"start": start, "end": end, "width": width},
+    )
+    return [
+        Interval(start=bin, placed=placed, shipped=shipped, delivered=delivered, canceled=canceled)
+        for bin, placed, shipped, delivered, canceled in rows
+    ]
+
+
+def node_loads(connection: db.Connection) -> list[NodeLoad]:
+    """What each node shipped and could not find."""
+    rows = fetch(
+        connection,
+        """
+        SELECT n.code, n.kind, n.latitude, n.longitude, coalesce(w.orders, 0),
+               coalesce(w.units, 0), coalesce(w.short, 0)
+        FROM node n LEFT JOIN (
+            SELECT f.node, count(DISTINCT f.id)::int AS orders, sum(l.shipped)::int AS units,
+                   sum(l.short)::int AS short
+            FROM fulfillment_order f
+            JOIN fulfillment_line l ON l.order_id = f.order_id AND l.fulfillment_id = f.id
+            GROUP BY f.node) w ON w.node = n.code
+        ORDER BY n.code
+        """,
+    )
+    names = ("id", "kind", "latitude", "longitude", "fulfillments", "units", "short_units")
+    return [NodeLoad(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+def destinations(connection: db.Connection, most: int) -> list[tuple[float, float]]:
+    """Where orders go, thinned out to at most `most` places, the same ones every time."""
+    rows = fetch(
+        connection,
+        """
+        SELECT round(latitude::numeric, 1)::float8 AS latitude,
+               round(longitude::numeric, 1)::float8 AS longitude
+        FROM delivery_group WHERE latitude IS NOT NULL GROUP BY 1, 2
+        ORDER BY md5(latitude::text || longitude::text) LIMIT %s
+        """,
+        (most,),
+    )
+    return [(latitude, longitude) for latitude, longitude in rows]
+
+
+def cases(connection: db.Connection) -> list[Counted]:
+    """Cases by kind."""
+    rows = fetch(
+        connection, "SELECT kind, count(*) FROM case_file GROUP BY kind ORDER BY 2 DESC, 1"
+    )
+    return [Counted(name=name, count=count) for name, count in rows]
+
+
+def activities(connection: db.Connection, process: str) -> list[Activity]:
+    """Each kind of event of a process, with its mean place in its instance."""
+    rows = fetch(
+        connection,
+        """
+        WITH placed AS (
+            SELECT activity, instance,
+                   row_number() OVER (PARTITION BY instance ORDER BY shard, number) - 1 AS place,
+                   count(*) OVER (PARTITION BY instance) - 1 AS last
+            FROM event_log WHERE process = %s)
+        SELECT activity, count(*),
+               avg(CASE WHEN last = 0 THEN 0 ELSE place::float8 / last END)::float8
+        FROM placed GROUP BY activity ORDER BY 3, 1
+        """,
+        (process,),
+    )
+    return [Activity(name=name, count=count, position=position) for name, count, position in rows]
+
+
+def flows(connection: db.Connection, process: str) -> list[Flow]:
+    """How often one activity directly followed another, and the median time between them."""
+    rows = fetch(
+        connection,
+        """
+        WITH pairs AS (
+            SELECT activity AS source, lead(activity) OVER following AS target,
+                   extract(epoch FROM lead(occurred_at) OVER following - occurred_at) AS seconds
+            FROM event_log WHERE process = %s
+            WINDOW following AS (PARTITION BY instance ORDER BY shard, number))
+        SELECT source, target, count(*),
+               percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds)::float8
+        FROM pairs WHERE target IS NOT NULL GROUP BY source, target ORDER BY 3 DESC, 1, 2
+        """,
+        (process,),
+    )
+    return [
+        Flow(source=source, target=target, count=count, median_seconds=max(median, 0.0))
+        for source, target, count, median in rows
+    ]
+
+
+def instances(connection: db.Connection, process: str) -> int:
+    """How many instances a process has had."""
+    found: int = fetch(connection, "SELECT count(*) FROM process WHERE process = %s", (process,))[
+        0
+    ][0]
+    return found
+
+
+def unfinished(connection: db.Connection, most: int) -> list[tuple[Any, ...]]:
+    """Orders that did not close: channel, number, stage, units by state, work still open."""
+    return fetch(
+        connection,
+        """
+        SELECT o.channel, o.number, o.stage,
+               (SELECT string_agg(concat_ws(' ', state, units), ', ') FROM (
+                    SELECT state, sum(units) AS units FROM order_line l, LATERAL (VALUES
+                        ('open', l.open), ('soft', l.soft), ('backordered', l.backordered),
+                        ('allocated', l.allocated), ('released', l.released),
+                        ('picked', l.picked), ('packed', l.packed), ('shipped', l.shipped),
+                        ('canceled', l.canceled)) AS v (state, units)
+                    WHERE l.order_id = o.id AND units > 0 GROUP BY state) u),
+               (SELECT string_agg(f.node || ' ' || f.work || ' ' || f.acknowledgement, ', ')
+                FROM fulfillment_order f WHERE f.order_id = o.id AND f.closed_at IS NULL),
+               (SELECT string_agg(h.name, ', ') FROM hold h
+                WHERE h.order_id = o.id AND h.lifted_at IS NULL),
+               (SELECT count(*) FROM outbox x WHERE x.route = o.id::text),
+               (SELECT count(*) FROM held_message m WHERE m.route = o.id::text),
+               (SELECT count(*) FROM dead_letter d WHERE d.route = o.id::text)
+        FROM sales_order o WHERE o.stage <> 'closed' ORDER BY o.placed_at, o.id LIMIT %s
+        """,
+        (most,),
+    )
+
+
+def outcome_rows(connection: db.Connection) -> list[tuple[Any, ...]]:
+    """What became of every line and every parcel, for comparing two runs."""
+    return fetch(
+        connection,
+        """
+        SELECT 'line', l.order_id::text, l.number, l.shipped, l.canceled, l.delivered, l.lost,
+               l.shipped_amount::text
+        FROM order_line l
+        UNION ALL
+        SELECT 'shipment', s.order_id::text, 0, 0, 0, 0, 0,
+               s.node || s.shipped_at::text || s.amount::text
+        FROM shipment s
+        UNION ALL
+        SELECT 'closed', o.id::text, 0, 0, 0, 0, 0, o.closed_at::text FROM sales_order o
+        ORDER BY 1, 2, 3, 8
+        """,
+    )
