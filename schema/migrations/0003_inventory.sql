@@ -291,7 +291,7 @@ COMMENT ON COLUMN inventory_source.full_files IS 'only then a SKU missing from a
 COMMENT ON COLUMN inventory_source.repeats_our_shipments IS
     'its moves with reason shipment tell what our nodes told us already: recorded as seen, not booked';
 COMMENT ON COLUMN inventory_source.our_shipments_since IS
-    'its counts lack none of what we shipped before, and all of what we shipped since';
+    'its counts contain all that we shipped until then, and nothing that we shipped since';
 
 -- How far each source's feed has come at a node; buffers widen with its age.
 CREATE TABLE stock_feed (
@@ -301,7 +301,6 @@ CREATE TABLE stock_feed (
     counted_as_of timestamptz,
     heard_at timestamptz NOT NULL,
     moves bigint NOT NULL DEFAULT 0,
-    late_moves bigint NOT NULL DEFAULT 0,
     ignored_counts bigint NOT NULL DEFAULT 0,
     CONSTRAINT stock_feed_pkey PRIMARY KEY (source, node)
 ) WITH (fillfactor = 50);

@@ -120,6 +120,11 @@ class Level:
             self.count_lacks_our_shipments,
         )
 
+    def as_of(self, bucket: str) -> datetime | None:
+        """When the bucket was counted last."""
+        found: datetime | None = getattr(self, bucket + "_as_of")
+        return found
+
     @property
     def changed(self) -> bool:
         """Whether any unit moved since it was locked."""
@@ -212,7 +217,7 @@ def book(level: Level, move: Move, now: datetime) -> list[LedgerRow]:
 
 def _seen_by_count(level: Level, column: str, move: Move, at: datetime) -> bool:
     """A count as of a later time was taken already, and it knows of this move."""
-    counted: datetime | None = getattr(level, column + "_as_of")
+    counted = level.as_of(column)
     if counted is None or at > counted:
         return False
     ours = not move.source and move.reason == SHIPPED
@@ -266,7 +271,7 @@ def take_count(
 
     An older count than the last one changes nothing.
     """
-    last: datetime | None = getattr(level, column + "_as_of")
+    last = level.as_of(column)
     if last is not None and as_of < last:
         return []
     setattr(level, column + "_as_of", as_of)

@@ -92,6 +92,10 @@ class StockBook:
         for position, change in enumerate(changes):
             sums[position] += change
 
+    def pending_available(self, sku: str) -> int:
+        """Available units of a SKU that `stock_total` does not show yet."""
+        return sum(sums[2] for key, sums in self.totals.items() if key[0] == sku)
+
     def write(self, tx: Transaction) -> None:
         """Write what has gathered; the batch may go on."""
         if self.ledger:
