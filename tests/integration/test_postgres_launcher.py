@@ -93,6 +93,10 @@ def wait_until(happened: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def wait_until_replaced(folder: Path, postmaster: int) -> None:
+    wait_until(lambda: note_of(folder)["postmaster"] != postmaster)
+
+
 def write_a_row(url: str) -> None:
     with psycopg.connect(url) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS kept (row_ integer)")
@@ -204,7 +208,7 @@ def test_a_killed_server_is_brought_back_under_the_same_url(place: Path) -> None
         for _ in range(2):
             before = note_of(server.data_folder)["postmaster"]
             os.kill(before, signal.SIGKILL)
-            wait_until(lambda was=before: note_of(server.data_folder)["postmaster"] != was)  # type: ignore[misc]
+            wait_until_replaced(server.data_folder, before)
             assert rows_kept(server.url) == 1
 
 

@@ -1,7 +1,7 @@
 """Every exception Crossdock raises on purpose.
 
     CrossdockError
-    └── Fault                          a condition outside the code; `retryable` says if waiting helps
+    └── Fault                          a condition outside the code; `retryable`: waiting helps
         ├── SettingRefused             a setting or an option cannot be used
         ├── PostgresFault              the embedded PostgreSQL
         │   ├── PostgresMissing        no binaries for this machine
