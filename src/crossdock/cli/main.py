@@ -11,12 +11,13 @@ from typing import Annotated
 import typer
 
 from crossdock import __version__
-from crossdock.cli import check, database, settings
+from crossdock.cli import check, database, dead_letters, settings
 from crossdock.cli.context import FaultsShown, Options
 
 COMMANDS = (
     check.register,
     database.register,
+    dead_letters.register,
     settings.register,
 )
 

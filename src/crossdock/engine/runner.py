@@ -109,7 +109,7 @@ class Runner:
             if not self.connection.closed:
                 self.connection.rollback()
             if self.notes is not None and not self.notes.closed:
-                store.clear_attempt(self.notes, self.name)
+                store.forget_tried(self.notes, self.name)
             raise
 
     def run_until_idle(self, most: int = 1_000_000) -> Outcome:
@@ -141,7 +141,7 @@ class Runner:
             self.zones = store.zone_shards(connection)
         messages = self._choose(held, now)
         if not messages:
-            return Outcome()
+            return Outcome(shards=held)
         outcome = Outcome(taken=len(messages), shards=held)
         entries = store.last_entries(connection, held)
         before = dict(entries)
@@ -161,8 +161,9 @@ class Runner:
                 store.suspect(self.notes, shards)
                 store.clear_attempt(self.notes, worker)
             suspects = store.suspects(self.notes, held)
-            if suspects:
-                return self._choose_one(suspects, now)
+            alone = self._choose_one(suspects, now) if suspects else None
+            if alone is not None:
+                return [alone]
             store.note_attempt(self.notes, self.name, held, now)
         per_shard = max(8, limits.messages // len(held))
         messages = store.read_due_timers(connection, held, now, per_shard, limits.messages)
@@ -173,24 +174,27 @@ class Runner:
 
     def _choose_one(
         self, suspects: dict[int, tuple[int, str | None]], now: datetime
-    ) -> list[StoredMessage]:
+    ) -> StoredMessage | None:
         """One message of a shard over which a worker died; a second death makes it dead."""
         assert self.notes is not None
         for shard, (until, last_tried) in sorted(suspects.items()):
-            messages = store.read_due_timers(self.connection, [shard], now, 1, 1)
-            messages = messages or store.read_inbox(self.connection, [shard], 1, 1)
-            if not messages or (messages[0].number or 0) > until:
-                store.clear_suspects(self.notes, [shard])
+            due = store.read_due_timers(self.connection, [shard], now, 1, 1)
+            waiting = store.read_inbox(self.connection, [shard], 2, 2)
+            waiting = [m for m in waiting if m.number is not None and m.number <= until]
+            message = next(iter(due + waiting), None)
+            if message is None:
+                store.clear_suspects(self.connection, [shard])
                 continue
-            message = messages[0]
             if last_tried == message.id:
                 self._bury(message, "the worker died twice over this message", "", now)
                 store.note_suspect(self.notes, shard, None)
                 continue
             store.note_suspect(self.notes, shard, message.id)
             store.note_attempt(self.notes, self.name, [shard], now)
-            return messages
-        return []
+            if len(due + waiting) == 1:
+                store.clear_suspects(self.connection, [shard])
+            return message
+        return None
 
     def _attempt(
         self,

@@ -309,6 +309,15 @@ def note_suspect(connection: Connection, shard: int, message_id: str | None) -> 
     )
 
 
+def forget_tried(connection: Connection, worker: str) -> None:
+    """The attempt ended with an error that the worker outlived: nobody died over it."""
+    connection.execute(
+        "WITH ended AS (DELETE FROM worker_attempt WHERE worker = %s RETURNING shards)"
+        " UPDATE suspect_shard SET message_id = NULL FROM ended WHERE shard = ANY(ended.shards)",
+        (worker,),
+    )
+
+
 def clear_suspects(connection: Connection, shards: Sequence[int]) -> None:
     connection.execute("DELETE FROM suspect_shard WHERE shard = ANY(%s)", (list(shards),))
 

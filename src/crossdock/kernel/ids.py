@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from hashlib import blake2b
 from typing import NewType
+from uuid import UUID
 
 Id = NewType("Id", str)
 
@@ -29,3 +30,11 @@ def derive(at: datetime, *parts: str) -> Id:
 def shard_of(route: str) -> int:
     """The order shard (0..63) of a routing id; the last two hex digits are hash bits."""
     return int(route[-2:], 16) & (ORDER_SHARDS - 1)
+
+
+def is_id(text: str) -> bool:
+    """Whether a text is an id in canonical form (lower case, with hyphens)."""
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
