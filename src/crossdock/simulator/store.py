@@ -9,7 +9,7 @@ from typing import Any
 from crossdock import db
 from crossdock.model.messages import LineQuantity
 from crossdock.simulator.people import Held, Wanted
-from crossdock.simulator.staff import Work
+from crossdock.simulator.staff import Recall, Work
 
 
 def fetch(
@@ -58,6 +58,31 @@ def new_work(connection: db.Connection, since: datetime) -> list[Work]:
             latitude=row[4],
             longitude=row[5],
             lines=tuple(LineQuantity(*line) for line in row[6]),
+        )
+        for row in rows
+    ]
+
+
+def open_recalls(connection: db.Connection) -> list[Recall]:
+    """What nodes are asked to give back and have not answered."""
+    rows = fetch(
+        connection,
+        """
+        SELECT r.fulfillment_id, r.order_id, f.node, r.request_id,
+               array_agg(ARRAY[r.line_number, r.quantity] ORDER BY r.line_number)
+        FROM recall r
+        JOIN fulfillment_order f ON f.order_id = r.order_id AND f.id = r.fulfillment_id
+        WHERE r.answered_at IS NULL
+        GROUP BY r.fulfillment_id, r.order_id, f.node, r.request_id
+        """,
+    )
+    return [
+        Recall(
+            fulfillment_id=row[0],
+            order_id=row[1],
+            node=row[2],
+            request_id=row[3],
+            lines=tuple(LineQuantity(*line) for line in row[4]),
         )
         for row in rows
     ]
