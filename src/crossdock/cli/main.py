@@ -11,10 +11,11 @@ from typing import Annotated
 import typer
 
 from crossdock import __version__
-from crossdock.cli import check, database, dead_letters, settings
+from crossdock.cli import bench, check, database, dead_letters, settings
 from crossdock.cli.context import FaultsShown, Options
 
 COMMANDS = (
+    bench.register,
     check.register,
     database.register,
     dead_letters.register,

@@ -1,0 +1,1 @@
+"""Measurements. Each module has `run(seed, scale)`, which answers a BenchResult."""

@@ -1,0 +1,100 @@
+"""Statements of the benchmarks: what was written, and the same rows written by COPY alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from psycopg.abc import Buffer
+
+from crossdock import db
+
+ROWS = "SELECT relname, n_tup_ins, n_tup_upd, n_tup_del, n_tup_hot_upd, n_dead_tup"
+
+
+class Written(NamedTuple):
+    """Rows a table has seen since the database was made."""
+
+    inserted: int
+    updated: int
+    deleted: int
+    hot_updated: int
+    dead: int
+
+
+def written(connection: db.Connection) -> dict[str, Written]:
+    """Per table, as the statistics of the server tell; they lag by a moment."""
+    connection.execute("SELECT pg_stat_force_next_flush()")
+    connection.commit()
+    connection.execute("SELECT pg_stat_clear_snapshot()")
+    rows = connection.execute(f"{ROWS} FROM pg_stat_user_tables").fetchall()
+    connection.commit()
+    return {row[0]: Written(*row[1:]) for row in rows}
+
+
+def log_position(connection: db.Connection) -> int:
+    """Bytes of WAL written so far."""
+    row = connection.execute("SELECT pg_current_wal_lsn() - '0/0'").fetchone()
+    connection.commit()
+    assert row is not None
+    return int(row[0])
+
+
+def tables(connection: db.Connection) -> list[str]:
+    """All ordinary tables with rows of their own, partitions included."""
+    rows = connection.execute(
+        "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE c.relkind = 'r' AND n.nspname = 'public' ORDER BY c.relname"
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
+def row_count(connection: db.Connection, table: str) -> int:
+    row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def columns_of(connection: db.Connection, table: str) -> str:
+    """The columns that may be written, in order."""
+    rows = connection.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0"
+        " AND NOT attisdropped AND attgenerated = '' ORDER BY attnum",
+        (table,),
+    ).fetchall()
+    return ", ".join(name for (name,) in rows)
+
+
+def dump(connection: db.Connection, table: str) -> list[bytes]:
+    """Every row of a table as a line of COPY's text format."""
+    statement = f"COPY {table} ({columns_of(connection, table)}) TO STDOUT"
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        return list(lines(copy))
+
+
+def lines(blocks: Iterable[Buffer]) -> Iterator[bytes]:
+    """Whole lines out of blocks that may end anywhere."""
+    rest = b""
+    for block in blocks:
+        *whole, rest = (rest + bytes(block)).split(b"\n")
+        for line in whole:
+            yield line + b"\n"
+
+
+def truncate(connection: db.Connection, names: Sequence[str]) -> None:
+    connection.execute(f"TRUNCATE {', '.join(names)}")
+    connection.commit()
+
+
+def append(connection: db.Connection, table: str, columns: str, block: bytes) -> None:
+    """COPY ready-made lines into a table."""
+    with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+        copy.write(block)
+
+
+def checkpoint(connection: db.Connection) -> None:
+    """Start each measurement from a clean page cache of the server."""
+    connection.commit()
+    connection.autocommit = True
+    connection.execute("CHECKPOINT")
+    connection.autocommit = False
