@@ -1,0 +1,366 @@
+"""What an order or a message must be to come in: pure, and all problems at once.
+
+Nothing here knows a catalog: that a SKU or a node exists is the catalog's to say. An order of two
+lines takes some 10 microseconds, so that every order can be looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from crossdock.kernel.messages import Message
+from crossdock.kernel.money import is_currency
+from crossdock.kernel.quantity import MAX_QUANTITY
+from crossdock.model.checks import MAX_MINOR, Findings, is_key
+from crossdock.model.messages import (
+    AddressCorrected,
+    CancelRequested,
+    FulfillmentShipped,
+    InventoryCounted,
+    InventoryMoved,
+    ItemsPacked,
+    ItemsPicked,
+    LineQuantity,
+    OrderPlaced,
+    RecallAnswered,
+    ShipmentDelivered,
+    ShortLine,
+)
+from crossdock.model.orders import DeliveryGroup, Method, OrderLine, SalesOrder
+from crossdock.model.outside import OutsideOrder, take_apart
+from crossdock.model.problems import Problem
+from crossdock.model.text import unstorable
+
+MAX_MOVES = 5_000
+"""Moves or counts of one chunk message."""
+
+_COLLECTED_AT_A_NODE = frozenset((Method.PICKUP, Method.SHIP_TO_STORE))
+
+
+def validate(message: Message) -> list[Problem]:
+    """Everything wrong with a message from outside; an empty list lets it in."""
+    problems = unstorable(message)
+    check = _CHECKS.get(type(message))
+    if check is not None:
+        check(message, Findings(problems))
+    return problems
+
+
+def validate_order(order: SalesOrder) -> list[Problem]:
+    """Everything wrong with an order by itself; an empty list lets it in.
+
+    Its id may be empty where intake gives it one. Totals must add up to the cent: the line totals
+    are the channel's, so they are taken as they are and not compared with price times quantity.
+    """
+    problems = unstorable(order)
+    _check_order(order, Findings(problems), "")
+    return problems
+
+
+def validate_outside(outside: OutsideOrder) -> list[Problem]:
+    """Everything wrong with an order as the outside writes it, before it is taken apart.
+
+    Paths name the fields of the SalesOrder it becomes; those of a group's address are the group's.
+    """
+    problems = unstorable(outside)
+    found = Findings(problems)
+    before = len(problems)
+    for index, line in enumerate(outside.lines):
+        found.price(line.unit_price, f"lines[{index}].", "unit_price")
+    if len(problems) > before:
+        return problems  # such a price gives no total that could be checked
+    if is_currency(outside.currency):
+        _check_order(take_apart(outside).order, found, "")
+    else:
+        found.currency(outside.currency, "", "currency")
+        in_cents = msgspec.structs.replace(outside, currency="USD")
+        _check_order(take_apart(in_cents).order, found, "")
+    return problems
+
+
+def _check_order(order: SalesOrder, found: Findings, at: str) -> None:
+    _check_head(order, found, at)
+    groups = _check_groups(order.groups, found, at)
+    lines = _check_lines(order.lines, groups, found, at)
+    if len(groups) > 1:
+        for number in sorted(groups.difference([line.group for line in order.lines])):
+            found.add(
+                f"{at}groups",
+                "empty_group",
+                f"Delivery group {number} has no lines.",
+                "Leave the group out, or give a line its number.",
+            )
+    if order.charges or order.adjustments or order.taxes:
+        _check_extras(order, lines, groups, found, at)
+    _check_total(order, found, at)
+    _check_tenders(order, found, at)
+    found.attributes(order.attributes, at)
+
+
+def _check_head(order: SalesOrder, found: Findings, at: str) -> None:
+    found.key(order.channel, at, "channel")
+    found.key(order.number, at, "number")
+    found.identifier(order.id, at, "id")
+    found.identifier(order.customer_id, at, "customer_id")
+    found.aware(order.placed_at, at, "placed_at")
+    found.currency(order.currency, at, "currency")
+    if order.presentment_currency:
+        found.currency(order.presentment_currency, at, "presentment_currency")
+    if not 1 <= order.priority <= 5:
+        found.add(
+            f"{at}priority",
+            "bad_priority",
+            f"{order.priority} is no priority.",
+            "Send 1 (most urgent) to 5.",
+        )
+    if order.revision < 1:
+        found.number(order.revision, at, "revision")
+
+
+def _check_lines(
+    lines: Sequence[OrderLine], groups: set[int], found: Findings, at: str
+) -> set[int]:
+    if not lines:
+        found.add(f"{at}lines", "no_lines", "The order has no lines.", "Send at least one.")
+    for index, line in enumerate(lines):
+        # One expression for the line as it should be; the path is built for others only.
+        if not (
+            0 < line.quantity <= MAX_QUANTITY
+            and 0 <= line.total <= MAX_MINOR
+            and 0 < line.number <= MAX_QUANTITY
+            and line.group in groups
+            and is_key(line.sku)
+            and not line.attributes
+            and line.unit_price.is_finite()
+            and 0 <= line.unit_price <= MAX_MINOR
+        ):
+            _check_line(line, groups, found, f"{at}lines[{index}].")
+    numbers = [line.number for line in lines]
+    found.distinct(numbers, "line", f"{at}lines")
+    return set(numbers)
+
+
+def _check_line(line: OrderLine, groups: set[int], found: Findings, at: str) -> None:
+    found.number(line.number, at)
+    found.key(line.sku, at, "sku")
+    found.quantity(line.quantity, at)
+    found.price(line.unit_price, at, "unit_price")
+    found.amount(line.total, at, "total")
+    found.reference(line.group, groups, at, "group")
+    found.attributes(line.attributes, at)
+
+
+def _check_groups(groups: Sequence[DeliveryGroup], found: Findings, at: str) -> set[int]:
+    if not groups:
+        found.add(
+            f"{at}groups",
+            "no_groups",
+            "The order has no delivery group.",
+            "Send at least one: its method and its place.",
+        )
+    for index, group in enumerate(groups):
+        _check_group(group, found, f"{at}groups[{index}].")
+    numbers = [group.number for group in groups]
+    found.distinct(numbers, "delivery group", f"{at}groups")
+    return set(numbers)
+
+
+def _check_group(group: DeliveryGroup, found: Findings, at: str) -> None:
+    found.number(group.number, at)
+    found.country(group.country, at)
+    found.place(group.latitude, group.longitude, at)
+    if group.pickup_node is not None:
+        found.key(group.pickup_node, at, "pickup_node")
+    elif group.method in _COLLECTED_AT_A_NODE:
+        found.add(
+            f"{at}pickup_node",
+            "no_pickup_node",
+            f"A group by {group.method.value} names no node.",
+            "Send the node where the customer collects it.",
+        )
+    found.identifier(group.recipient_id, at, "recipient_id")
+    found.identifier(group.address_id, at, "address_id")
+    found.aware(group.requested_by, at, "requested_by")
+    found.aware(group.promised_by, at, "promised_by")
+
+
+def _check_extras(
+    order: SalesOrder, lines: set[int], groups: set[int], found: Findings, at: str
+) -> None:
+    charges = [charge.number for charge in order.charges]
+    found.distinct(charges, "charge", f"{at}charges")
+    found.distinct([a.number for a in order.adjustments], "adjustment", f"{at}adjustments")
+    found.distinct([tax.number for tax in order.taxes], "tax line", f"{at}taxes")
+    for index, charge in enumerate(order.charges):
+        here = f"{at}charges[{index}]."
+        found.amount(charge.amount, here)
+        found.reference(charge.line, lines, here, "line")
+        found.reference(charge.group, groups, here, "group")
+    for index, adjustment in enumerate(order.adjustments):
+        here = f"{at}adjustments[{index}]."
+        found.amount(adjustment.amount, here, least=-MAX_MINOR)
+        found.reference(adjustment.line, lines, here, "line")
+        found.reference(adjustment.group, groups, here, "group")
+    for index, tax in enumerate(order.taxes):
+        here = f"{at}taxes[{index}]."
+        found.amount(tax.amount, here, least=-MAX_MINOR)
+        found.price(tax.rate, here, "rate")
+        found.reference(tax.line, lines, here, "line")
+        found.reference(tax.charge, set(charges), here, "charge")
+
+
+def _check_total(order: SalesOrder, found: Findings, at: str) -> None:
+    summed = (
+        sum([line.total for line in order.lines])
+        + sum([charge.amount for charge in order.charges])
+        + sum([adjustment.amount for adjustment in order.adjustments])
+        + sum([tax.amount for tax in order.taxes if not tax.included])
+    )
+    found.amount(order.total, at, "total")
+    if summed != order.total:
+        found.add(
+            f"{at}total",
+            "total_does_not_add_up",
+            f"The total is {order.total}; what it is made of comes to {summed}.",
+            "Lines, charges, adjustments and added taxes must sum to it, in minor units.",
+        )
+
+
+def _check_tenders(order: SalesOrder, found: Findings, at: str) -> None:
+    if not order.tenders:
+        return
+    found.distinct([tender.number for tender in order.tenders], "tender", f"{at}tenders")
+    for index, tender in enumerate(order.tenders):
+        if not 0 <= tender.amount <= MAX_MINOR:
+            found.amount(tender.amount, f"{at}tenders[{index}].")
+    paid = sum([tender.amount for tender in order.tenders])
+    if paid != order.total:
+        found.add(
+            f"{at}tenders",
+            "tenders_do_not_add_up",
+            f"The tenders pay {paid} of {order.total}.",
+            "Send every way of paying with its amount, or none at all.",
+        )
+
+
+def _check_placed(message: OrderPlaced, found: Findings) -> None:
+    _check_order(message.order, found, "order.")
+
+
+def _check_units(
+    units: Sequence[LineQuantity | ShortLine], found: Findings, name: str, least: int = 1
+) -> None:
+    for index, unit in enumerate(units):
+        if unit.line < 1 or not least <= unit.quantity <= MAX_QUANTITY:
+            found.number(unit.line, f"{name}[{index}].", "line")
+            found.quantity(unit.quantity, f"{name}[{index}].", least=least)
+
+
+def _check_cancel(message: CancelRequested, found: Findings) -> None:
+    found.key(message.request_id, "", "request_id")
+    _check_units(message.lines, found, "lines")
+
+
+def _check_corrected(message: AddressCorrected, found: Findings) -> None:
+    found.country(message.country, "")
+    found.place(message.latitude, message.longitude, "")
+
+
+def _check_recall(message: RecallAnswered, found: Findings) -> None:
+    _check_units(message.given_back, found, "given_back")
+
+
+def _check_picked(message: ItemsPicked, found: Findings) -> None:
+    found.key(message.pick_id, "", "pick_id")
+    _check_units(message.picked, found, "picked")
+    _check_units(message.short, found, "short")
+
+
+def _check_packed(message: ItemsPacked, found: Findings) -> None:
+    found.key(message.pack_id, "", "pack_id")
+    _check_units(message.lines, found, "lines")
+
+
+def _check_shipped(message: FulfillmentShipped, found: Findings) -> None:
+    found.key(message.shipment_id, "", "shipment_id")
+    found.aware(message.shipped_at, "", "shipped_at")
+    if not message.packages:
+        found.add("packages", "no_packages", "Nothing was shipped.", "Send at least one package.")
+    for index, package in enumerate(message.packages):
+        _check_units(package.lines, found, f"packages[{index}].lines")
+        found.quantity(package.weight_grams, f"packages[{index}].", "weight_grams", least=0)
+
+
+def _check_delivered(message: ShipmentDelivered, found: Findings) -> None:
+    found.aware(message.delivered_at, "", "delivered_at")
+
+
+def _check_moves(message: InventoryMoved, found: Findings) -> None:
+    found.key(message.source, "", "source")
+    _check_chunk(len(message.moves), found, "moves")
+    for index, move in enumerate(message.moves):
+        if not (
+            0 < move.quantity <= MAX_QUANTITY
+            and move.from_bucket != move.to_bucket
+            and is_key(move.sku)
+            and is_key(move.node)
+            and is_key(move.move_id)
+            and move.occurred_at.tzinfo is not None
+        ):
+            here = f"moves[{index}]."
+            found.quantity(move.quantity, here)
+            found.key(move.sku, here, "sku")
+            found.key(move.node, here, "node")
+            found.key(move.move_id, here, "move_id")
+            found.aware(move.occurred_at, here, "occurred_at")
+            if move.from_bucket == move.to_bucket:
+                found.add(
+                    f"{here}to_bucket",
+                    "moves_nowhere",
+                    f"The units stay in {move.to_bucket!r}.",
+                    "Name two buckets.",
+                )
+
+
+def _check_counts(message: InventoryCounted, found: Findings) -> None:
+    found.key(message.source, "", "source")
+    found.key(message.node, "", "node")
+    found.aware(message.as_of, "", "as_of")
+    for index, count in enumerate(message.counts):
+        if not (0 <= count.quantity <= MAX_QUANTITY and is_key(count.sku)):
+            found.quantity(count.quantity, f"counts[{index}].", least=0)
+            found.key(count.sku, f"counts[{index}].", "sku")
+        if count.node != message.node:
+            found.add(
+                f"counts[{index}].node",
+                "foreign_node",
+                f"The count of {message.node!r} counts {count.node!r}.",
+                "Send one message per node.",
+            )
+
+
+def _check_chunk(length: int, found: Findings, name: str) -> None:
+    if not 0 < length <= MAX_MOVES:
+        found.add(
+            name,
+            "bad_chunk",
+            f"{length} {name} are no chunk.",
+            f"Send 1 to {MAX_MOVES:,} in one message.",
+        )
+
+
+_CHECKS: dict[type[Message], Callable[[Any, Findings], None]] = {
+    OrderPlaced: _check_placed,
+    CancelRequested: _check_cancel,
+    AddressCorrected: _check_corrected,
+    RecallAnswered: _check_recall,
+    ItemsPicked: _check_picked,
+    ItemsPacked: _check_packed,
+    FulfillmentShipped: _check_shipped,
+    ShipmentDelivered: _check_delivered,
+    InventoryMoved: _check_moves,
+    InventoryCounted: _check_counts,
+}
