@@ -24,6 +24,44 @@ from crossdock.simulator.outcome import (
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
 
+NODES = (
+    NodeLoad(
+        id="DC",
+        kind="dc",
+        latitude=40.0,
+        longitude=-80.0,
+        fulfillments=7,
+        units=14,
+        short_units=0,
+    ),
+    NodeLoad(
+        id="S1",
+        kind="store",
+        latitude=None,
+        longitude=None,
+        fulfillments=2,
+        units=4,
+        short_units=1,
+    ),
+)
+MAPS = (
+    ProcessMap(
+        process="order-to-fulfillment",
+        instances=10,
+        activities=(
+            Activity(name="placed", count=10, position=0.0),
+            Activity(name="allocated", count=11, position=0.5),
+            Activity(name="closed", count=10, position=1.0),
+        ),
+        flows=(
+            Flow(source="placed", target="allocated", count=10, median_seconds=60.0),
+            Flow(source="allocated", target="allocated", count=1, median_seconds=60.0),
+            Flow(source="allocated", target="closed", count=10, median_seconds=8e4),
+            Flow(source="closed", target="allocated", count=3, median_seconds=8e4),
+        ),
+    ),
+)
+
 
 def an_outcome() -> Outcome:
     """Ten orders over three days; one canceled for a reason with markup in it."""
@@ -63,49 +101,14 @@ def an_outcome() -> Outcome:
             Interval(start=START + timedelta(days=d), placed=5, shipped=4, delivered=3, canceled=1)
             for d in range(3)
         ),
-        nodes=(
-            NodeLoad(
-                id="DC",
-                kind="dc",
-                latitude=40.0,
-                longitude=-80.0,
-                fulfillments=7,
-                units=14,
-                short_units=0,
-            ),
-            NodeLoad(
-                id="S1",
-                kind="store",
-                latitude=None,
-                longitude=None,
-                fulfillments=2,
-                units=4,
-                short_units=1,
-            ),
-        ),
+        nodes=NODES,
         destinations=((41.0, -81.0), (39.0, -79.0)),
         effects=(
             EffectCount(
                 connector="payment", operation="capture", asked=9, done=9, calls=11, doubled=0
             ),
         ),
-        maps=(
-            ProcessMap(
-                process="order-to-fulfillment",
-                instances=10,
-                activities=(
-                    Activity(name="placed", count=10, position=0.0),
-                    Activity(name="allocated", count=11, position=0.5),
-                    Activity(name="closed", count=10, position=1.0),
-                ),
-                flows=(
-                    Flow(source="placed", target="allocated", count=10, median_seconds=60.0),
-                    Flow(source="allocated", target="allocated", count=1, median_seconds=60.0),
-                    Flow(source="allocated", target="closed", count=10, median_seconds=8e4),
-                    Flow(source="closed", target="allocated", count=3, median_seconds=8e4),
-                ),
-            ),
-        ),
+        maps=MAPS,
         decisions=(Explained(order="web 1", headline="DC, 7.00 USD", text="chosen: DC"),),
         invariants=(Checked(name="units", rule="Units of a line sum up.", violations=0),),
         credits=(),
