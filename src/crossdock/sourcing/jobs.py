@@ -31,6 +31,9 @@ from crossdock.sourcing.state import Column, Wave
 NO_PROMISE = 1 << 40
 
 Options = list[tuple[int, int]]
+"""Nodes and the cost of a bundle there."""
+Piece = tuple[int, int, int]
+"""Node, bundle, how many of it."""
 
 
 class Need(NamedTuple):
@@ -62,6 +65,7 @@ class Bundle:
         "plain",
         "quantity",
         "shares",
+        "unit_gain",
         "unit_value",
         "whole",
     )
@@ -102,6 +106,15 @@ class Bundle:
         if whole or len(shares) > 1:
             worth = sum(s.line.unit_value_minor * s.line.quantity for s in shares)
             self.unit_value = worth // quantity
+        goods = sum(need.product.facts.cost_minor * need.units for need in self.needs)
+        self.unit_gain = self.unit_value - goods
+        """What one leaves before freight and handling."""
+
+    def billable(self, quantity: int, tare: int) -> int:
+        """Grams a package of so many is charged for; 0 when each unit is a package."""
+        if not self.grams:
+            return 0
+        return max(self.grams, self.dimensional) * quantity + tare
 
 
 class View:
@@ -165,7 +178,18 @@ class Job:
 class Desk:
     """Columns by node position that the option builders read."""
 
-    __slots__ = ("centers", "fail", "kind", "nearest", "network", "now", "policy", "tare", "unit")
+    __slots__ = (
+        "centers",
+        "fail",
+        "kind",
+        "nearest",
+        "network",
+        "now",
+        "order_cost",
+        "policy",
+        "tare",
+        "unit",
+    )
 
     def __init__(self, network: Network, policy: SourcingPolicy) -> None:
         rates = policy.cost
@@ -179,6 +203,10 @@ class Desk:
             node.handling_unit_minor or rates.handling.unit_minor for node in network.nodes
         ]
         """Handling of a unit."""
+        self.order_cost = [
+            node.handling_order_minor or rates.handling.order_minor for node in network.nodes
+        ]
+        """Handling of an order."""
         self.fail = [
             round(node.failed_pick_rate * rates.failed_pick_minor) for node in network.nodes
         ]
@@ -301,8 +329,7 @@ def need_parts(
     available = column.left.get(node, 0)
     freight = product.freight_line + product.freight_unit * units
     if product.facts.ships_alone:
-        billable = max(product.grams, product.dimensional) + desk.tare
-        freight += view.rows[billable][view.cell.zones[node]] * units
+        freight += view.rows[product.billable(desk.tare)][view.cell.zones[node]] * units
     markdown = product.markdown_unit
     if column.row:
         row, facts = column.row[node], column.facts

@@ -50,6 +50,10 @@ class Product:
         self.markdown_unit = self._by_season(policy, today)
         self.plain = not has_rules(facts) and not facts.components
 
+    def billable(self, tare: int) -> int:
+        """Grams a package of one unit is charged for."""
+        return max(self.grams, self.dimensional) + tare
+
     def _by_season(self, policy: SourcingPolicy, today: date) -> int:
         """Markdown a unit escapes by being sold now, when nothing is known about the node."""
         if self.season_ends is None or not self.markdown_rate:

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 
 from crossdock.sourcing.eligibility import LATE, MARGIN_FLOOR, REASONS
-from crossdock.sourcing.jobs import Job, Share, need_parts, options_of
+from crossdock.sourcing.jobs import Job, Piece, Share, need_parts, options_of
 from crossdock.sourcing.model import (
     Candidate,
     CostParts,
@@ -15,7 +15,7 @@ from crossdock.sourcing.model import (
     Reason,
     Unfilled,
 )
-from crossdock.sourcing.search import Piece, Plan, Search
+from crossdock.sourcing.search import Plan, Search
 
 ByNode = dict[int, list[tuple[int, int]]]
 """Node -> bundles and how many of each."""
@@ -213,7 +213,8 @@ class Accountant:
         """The last reason in precedence: it was met by the node that came nearest to a fill."""
         search, job = self.search, self.job
         if search.options[k]:
-            alive = [node for node, _ in search.options[k] if search.node_cost(node) is not None]
+            late = set(search.late)
+            alive = [node for node, _ in search.options[k] if node not in late]
             if not alive:
                 return Reason.LATE
             dear = set(search.dear)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from crossdock.sourcing.branch import Branch
 from crossdock.sourcing.eligibility import EXCLUDED, Profile, method_rule
-from crossdock.sourcing.jobs import Job, View, options_of
+from crossdock.sourcing.jobs import Job, Piece, View, options_of
 from crossdock.sourcing.model import Decision, OrderDemand, SkuFacts, SourcingPlan, Stock
 from crossdock.sourcing.orders import Orders
 from crossdock.sourcing.records import Accountant
-from crossdock.sourcing.search import Piece, Search
+from crossdock.sourcing.search import Search
 from crossdock.sourcing.state import BatchState, Wave
 from crossdock.sourcing.tools import Tools
 
@@ -32,7 +33,7 @@ class Run:
         self.batch_id = batch_id
         self.desk = tools.desk
         self.desk.now = now
-        self.state = BatchState(tools.network, tools.policy, stock, tools.order_cost)
+        self.state = BatchState(tools.network, tools.policy, stock, tools.desk.order_cost)
         self.orders = Orders(tools, products, self.state, now)
         self._seen: dict[Profile, tuple[bytearray, Wave]] = {}
         self._peak = tools.book.peak_minor(now.date())
@@ -64,7 +65,7 @@ class Run:
     def settle(self, job: Job, search: Search) -> Decision:
         """Records the best plan and takes what it needs."""
         policy = self.policy
-        accountant = Accountant(search, policy.split.cost_minor, self.tools.order_cost)
+        accountant = Accountant(search, policy.split.cost_minor, self.desk.order_cost)
         plans = search.plans
         pieces = plans[0][3] if plans else ()
         kept = plans[: policy.record.candidates]
@@ -132,7 +133,8 @@ class Run:
         if len(job.bundles) == 1 and complete and not partial:
             search.single()
         else:
-            search.run()
+            if search.prepare():
+                Branch(search).descend()
         return search
 
     def view(self, demand: OrderDemand, step: int) -> View:

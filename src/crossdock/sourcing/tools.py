@@ -14,7 +14,7 @@ from crossdock.sourcing.network import Network
 from crossdock.sourcing.places import Places
 from crossdock.sourcing.policy import SourcingPolicy
 from crossdock.sourcing.products import Product
-from crossdock.sourcing.search import Rules
+from crossdock.sourcing.rules import Rules
 
 CACHED_PRODUCTS = 200_000
 
@@ -30,9 +30,6 @@ class Tools:
         self.book = FreightBook(policy.freight)
         self.places = Places(network, policy)
         self.rules = [Rules(self.desk, step) for step in policy.steps]
-        rate = policy.cost.handling.order_minor
-        self.order_cost = [node.handling_order_minor or rate for node in network.nodes]
-        """Handling of an order, by position."""
         self._masks: dict[Profile, bytes] = {}
         self._departures: dict[str, Departures] = {}
         self._products: dict[str, Product] = {}
