@@ -79,7 +79,8 @@ class AllocateOrder(Message, frozen=True, kw_only=True):
     """Zones asked before, without this one."""
     final: bool = False
     """Do not answer `next_zone`: the caller will ask no other zone."""
-    order_number: str = ""
+    selling_entity: str = ""
+    substitutes_allowed: bool = False
     reply_to: str = "order-to-fulfillment"
     """The process that gets the answer, under the order's id."""
 
@@ -103,6 +104,8 @@ class UnsourcedLine(msgspec.Struct, frozen=True, array_like=True):
     quantity: int
     reason: str
     action: Action
+    until: datetime | None = None
+    """When the policy stops waiting; then the units are canceled."""
 
 
 @message_type("crossdock.order.allocated.v1")

@@ -1,0 +1,140 @@
+"""From AllocateOrder to what sourcing plans: a demand for each delivery group, of what is open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from crossdock.allocation.model import AllocateOrder, GroupToSource, LineToSource
+from crossdock.engine.capability import Delivery
+from crossdock.inventory.reservations.acceptance import METHOD_BITS
+from crossdock.inventory.reservations.book import ReservationBook
+from crossdock.inventory.reservations.rules import queued_of_line, units_of_line
+from crossdock.sourcing.model import DemandLine, OrderDemand, SkuFacts
+from crossdock.sourcing.policy import SourcingPolicy
+
+
+class Request(NamedTuple):
+    """One AllocateOrder with its delivery, and what it answers for that is not open any more."""
+
+    delivery: Delivery
+    order: AllocateOrder
+    not_open: list[tuple[int, int]]
+    """(line, units) that have no queued reservation: canceled meanwhile."""
+
+
+class Demand(NamedTuple):
+    """What one delivery group of a request needs."""
+
+    request: Request
+    group: GroupToSource
+    planned: OrderDemand
+
+
+def requests_of(deliveries: Sequence[Delivery]) -> list[Request]:
+    """The requests among a station's deliveries, in their order."""
+    found = []
+    for delivery in deliveries:
+        assert isinstance(delivery.message, AllocateOrder), "the station takes nothing else"
+        found.append(Request(delivery, delivery.message, []))
+    return found
+
+
+def demands_of(
+    requests: Sequence[Request],
+    book: ReservationBook,
+    products: Mapping[str, SkuFacts],
+    policies: Mapping[str, SourcingPolicy],
+) -> list[Demand]:
+    """Demands of all requests; `policies` gives the policy by order id.
+
+    A unit is asked for once, however many requests of this batch name it.
+    """
+    demands: list[Demand] = []
+    left: dict[tuple[str, int], int] = {}
+    for request in requests:
+        order = request.order
+        live = book.of(order.order_id)
+        by_group: dict[int, list[tuple[LineToSource, int]]] = {}
+        for line in order.lines:
+            key = (order.order_id, line.line)
+            if key not in left:
+                left[key] = units_of_line(queued_of_line(live, line.line))
+            units = min(line.quantity, left[key])
+            left[key] -= units
+            if units < line.quantity:
+                request.not_open.append((line.line, line.quantity - units))
+            if units:
+                by_group.setdefault(line.group, []).append((line, units))
+        groups = {group.number: group for group in order.groups}
+        for number, lines in by_group.items():
+            group = groups[number]
+            policy = policies[order.order_id]
+            planned = _planned(order, group, lines, len(demands), products, policy)
+            demands.append(Demand(request, group, planned))
+    return demands
+
+
+def _planned(
+    order: AllocateOrder,
+    group: GroupToSource,
+    lines: Sequence[tuple[LineToSource, int]],
+    sequence: int,
+    products: Mapping[str, SkuFacts],
+    policy: SourcingPolicy,
+) -> OrderDemand:
+    # Nobody gives us exchange rates: an order in another currency counts at our list prices.
+    is_foreign = order.currency != policy.currency
+    wanted = []
+    for line, units in lines:
+        value = line.unit_value
+        if is_foreign or not value:
+            facts = products.get(line.sku)
+            value = 0 if facts is None else facts.price_minor
+        wanted.append(
+            DemandLine(line.line, line.sku, units, group.number, value, line.excluded_nodes)
+        )
+    return OrderDemand(
+        order.order_id,
+        sequence,
+        tuple(wanted),
+        order.channel,
+        group.method,
+        group.service,
+        order.priority,
+        order.placed_at,
+        group.promised_by,
+        group.country,
+        group.postal_code,
+        group.latitude,
+        group.longitude,
+        (),
+        (group.pickup_node,) if group.pickup_node and group.method == "pickup" else (),
+        0 if is_foreign else order.value,
+        policy.currency,
+        order.brand,
+        order.selling_entity,
+        order.substitutes_allowed,
+    )
+
+
+def skus_of(demand: OrderDemand, products: Mapping[str, SkuFacts]) -> list[str]:
+    """SKUs whose stock a demand may take: the ordered ones, components, substitutes."""
+    skus: list[str] = []
+    for line in demand.lines:
+        names = [line.sku]
+        facts = products.get(line.sku)
+        if facts is not None and facts.substitutes and demand.substitutes_allowed:
+            names += facts.substitutes
+        for sku in names:
+            of_sku = products.get(sku)
+            if of_sku is not None and of_sku.components:
+                skus += [component for component, _ in of_sku.components]
+            else:
+                skus.append(sku)
+    return skus
+
+
+def method_bits(method: str) -> int:
+    """The method as inventory writes it on its levels."""
+    return METHOD_BITS.get(method, 0)

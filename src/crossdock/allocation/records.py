@@ -1,0 +1,138 @@
+"""Decisions as they are stored, and made again: the inputs of a planning run give the same plan."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from crossdock.allocation import store
+from crossdock.allocation.facts import decode_nodes
+from crossdock.allocation.policies import PolicyShelf
+from crossdock.allocation.store import StoredDecision
+from crossdock.db import Connection
+from crossdock.sourcing.errors import RecordRefused
+from crossdock.sourcing.model import Decision, OrderDemand, SkuFacts, Stock
+from crossdock.sourcing.planner import plan
+
+
+class RunInputs(msgspec.Struct, frozen=True, array_like=True):
+    """Everything a planning run saw beside its policy and its network, which have their hashes."""
+
+    orders: tuple[OrderDemand, ...]
+    stock: Stock
+    products: tuple[SkuFacts, ...]
+
+
+class Record(msgspec.Struct, frozen=True, array_like=True):
+    """What is stored of one AllocateOrder: the decision for each of its groups, and its run."""
+
+    runs: tuple[str, ...]
+    decisions: tuple[Decision, ...]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_record = msgspec.msgpack.Decoder(Record).decode
+_decode_inputs = msgspec.msgpack.Decoder(RunInputs).decode
+
+
+def encode_inputs(
+    orders: Sequence[OrderDemand], stock: Stock, products: Mapping[str, SkuFacts]
+) -> bytes:
+    """Inputs with the facts of the SKUs they name; repetitive, so lightly compressed."""
+    named = {line.sku for order in orders for line in order.lines} | stock.columns.keys()
+    facts = [products[sku] for sku in sorted(named) if sku in products]
+    kits = {part for fact in facts for part, _ in fact.components} - named
+    facts += [products[sku] for sku in sorted(kits) if sku in products]
+    return zlib.compress(_encode(RunInputs(tuple(orders), stock, tuple(facts))), 1)
+
+
+def decode_inputs(body: bytes) -> RunInputs:
+    """The inverse of `encode_inputs`."""
+    return _decode_inputs(zlib.decompress(body))
+
+
+def encode_record(record: Record) -> bytes:
+    """A decision row's body."""
+    return _encode(record)
+
+
+class Explained(msgspec.Struct, frozen=True, kw_only=True):
+    """One stored choice, as it is told."""
+
+    decision_id: str
+    attempt: int
+    zone: str
+    decided_at: datetime
+    run_id: str
+    demand: OrderDemand | None
+    decision: Decision
+
+
+def explained(connection: Connection, order_id: str) -> list[Explained]:
+    """Every stored choice for an order, in the order in which they were made."""
+    found = []
+    for stored in store.decisions_of(connection, order_id):
+        record = _decode_record(stored.body)
+        for run_id, decision in zip(record.runs, record.decisions, strict=True):
+            inputs = _inputs(connection, run_id, stored)
+            demand = next((o for o in inputs.orders if o.sequence == decision.sequence), None)
+            found.append(
+                Explained(
+                    decision_id=stored.id,
+                    attempt=stored.attempt,
+                    zone=stored.zone,
+                    decided_at=stored.decided_at,
+                    run_id=run_id,
+                    demand=demand,
+                    decision=decision,
+                )
+            )
+    return found
+
+
+class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored decision beside what its planning run gives when it is made again."""
+
+    stored: Decision
+    again: Decision
+
+    @property
+    def is_identical(self) -> bool:
+        """Whether nothing at all differs."""
+        return self.stored == self.again
+
+
+def replay_decision(connection: Connection, order_id: str) -> list[Replayed]:
+    """Make every stored choice for an order again, from its batch's stored inputs alone."""
+    found = []
+    shelf = PolicyShelf()
+    for stored in store.decisions_of(connection, order_id):
+        record = _decode_record(stored.body)
+        for run_id, decision in zip(record.runs, record.decisions, strict=True):
+            batch = store.planning_batch(connection, run_id, stored.decided_at)
+            nodes = batch and store.planning_facts(connection, batch.network)
+            if batch is None or nodes is None:
+                raise RecordRefused(f"the inputs of planning run {run_id} are not stored")
+            inputs = decode_inputs(batch.inputs)
+            again = plan(
+                inputs.orders,
+                inputs.stock,
+                decode_nodes(nodes),
+                {facts.sku: facts for facts in inputs.products},
+                shelf.version(connection, batch.policy_version),
+                batch.decided_at,
+                run_id,
+            )
+            by_sequence = {each.sequence: each for each in again}
+            found.append(Replayed(stored=decision, again=by_sequence[decision.sequence]))
+    return found
+
+
+def _inputs(connection: Connection, run_id: str, stored: StoredDecision) -> RunInputs:
+    batch = store.planning_batch(connection, run_id, stored.decided_at)
+    if batch is None:
+        raise RecordRefused(f"the inputs of planning run {run_id} are not stored")
+    return decode_inputs(batch.inputs)

@@ -1,0 +1,161 @@
+"""The station of an allocation zone: all AllocateOrder of a batch are planned and reserved at once.
+
+Each zone is a shard of its own, so that one batch at a time promises a zone's stock and the planner
+sees many orders together. Facts may take units meanwhile; levels are reserved under their lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from crossdock.allocation import store
+from crossdock.allocation.allocator import Allocator, Capacity, PlanningRun, Settled
+from crossdock.allocation.answers import Unfilling, answer_of, hold_units
+from crossdock.allocation.demand import Demand, Request, demands_of, requests_of
+from crossdock.allocation.facts import Facts, FactsShelf, encode_nodes
+from crossdock.allocation.model import STATION, AllocateOrder
+from crossdock.allocation.policies import PolicyShelf, in_force
+from crossdock.allocation.records import Record, encode_inputs, encode_record
+from crossdock.engine.capability import Delivery, Outgoing
+from crossdock.engine.process import Address
+from crossdock.engine.transaction import Transaction
+from crossdock.inventory.reservations.book import ReservationBook
+from crossdock.kernel.ids import derive
+from crossdock.kernel.messages import Message
+from crossdock.sourcing.network import Network
+from crossdock.sourcing.policy import SourcingPolicy
+
+
+class Allocation:
+    """The station; a worker keeps one, with what it has read of master data and policies."""
+
+    name = STATION
+    messages: tuple[type[Message], ...] = (AllocateOrder,)
+
+    def __init__(self) -> None:
+        self._facts = FactsShelf()
+        self._policies = PolicyShelf()
+
+    def receive(self, deliveries: Sequence[Delivery], tx: Transaction) -> Iterable[Outgoing]:
+        """One answer for each request."""
+        facts = self._facts.current(tx.connection, tx.now.date())
+        active = self._policies.active(tx.connection, tx.now)
+        by_zone: dict[str, list[Delivery]] = {}
+        for delivery in deliveries:
+            by_zone.setdefault(delivery.to.instance, []).append(delivery)
+        answers: list[Outgoing] = []
+        for zone in sorted(by_zone):
+            requests = requests_of(by_zone[zone])
+            versions: dict[str, str] = {}
+            for request in requests:
+                order = request.order
+                versions[order.order_id] = in_force(active, order.brand, order.channel)
+            policies = {
+                order_id: self._policies.version(tx.connection, version)
+                for order_id, version in versions.items()
+            }
+            answers += _Zone(tx, zone, facts, policies).answer(requests)
+        return answers
+
+
+class _Zone:
+    """One zone's requests of one batch."""
+
+    def __init__(
+        self, tx: Transaction, zone: str, facts: Facts, policies: dict[str, SourcingPolicy]
+    ) -> None:
+        self.tx = tx
+        self.zone = zone
+        self.facts = facts
+        self.policies = policies
+        self.book = tx.book(ReservationBook)
+
+    def answer(self, requests: Sequence[Request]) -> list[Outgoing]:
+        self.book.load(self.tx, {request.order.order_id for request in requests})
+        demands = demands_of(requests, self.book, self.facts.products, self.policies)
+        network = self.facts.zones.get(self.zone) or Network(())
+        settled = self._allocate(demands, network)
+        others = [zone for zone in self.facts.zones if zone != self.zone]
+        unfilling = Unfilling(self.zone, others)
+        answers = []
+        rows: list[tuple[Any, ...]] = []
+        for request in requests:
+            order, delivery = request.order, request.delivery
+            own = settled.get(delivery.id, [])
+            decision_id = derive(self.tx.now, delivery.id, "decision")
+            for each in own:
+                hold_units(self.book, self.tx, each, self.facts.products)
+            answer = answer_of(
+                request, own, decision_id, self.book, self.tx, self.facts.products, unfilling
+            )
+            to = Address(order.reply_to, order.order_id, order.order_id)
+            answers.append(Outgoing(to, answer, delivery))
+            if own:
+                rows.append(self._row(request, own, decision_id))
+        if rows:
+            store.add_decisions(self.tx, rows)
+        return answers
+
+    def _allocate(self, demands: Sequence[Demand], network: Network) -> dict[str, list[Settled]]:
+        """The ends of all demands by the id of their request's delivery."""
+        by_policy: dict[str, list[Demand]] = {}
+        for demand in demands:
+            policy = self.policies[demand.request.order.order_id]
+            by_policy.setdefault(policy.version, []).append(demand)
+        if not by_policy:
+            return {}
+        capacity = Capacity(self.tx, network)
+        found: list[Settled] = []
+        rows: list[tuple[Any, ...]] = []
+        for version in sorted(by_policy):
+            of_policy = by_policy[version]
+            policy = self.policies[of_policy[0].request.order.order_id]
+            allocator = Allocator(
+                self.tx, self.zone, network, self.facts.products, policy, capacity
+            )
+            found += allocator.allocate(of_policy)
+            rows += [self._batch_row(run, version) for run in allocator.runs]
+        self._keep_network(network)
+        store.add_batches(self.tx, rows)
+        if capacity.added:
+            store.add_capacity(self.tx, capacity.added)
+        settled: dict[str, list[Settled]] = {}
+        for each in sorted(found, key=lambda s: s.demand.planned.sequence):
+            settled.setdefault(each.demand.request.delivery.id, []).append(each)
+        return settled
+
+    def _keep_network(self, network: Network) -> None:
+        if self.zone not in self.facts.zones:
+            return
+        hash = self.facts.hash_of(self.zone)
+        if not store.facts_are_kept(self.tx, hash):
+            store.keep_facts(self.tx, hash, "network", encode_nodes(network))
+
+    def _batch_row(self, run: PlanningRun, version: str) -> tuple[Any, ...]:
+        known = self.zone in self.facts.zones
+        return (
+            run.id,
+            self.zone,
+            self.tx.now,
+            version,
+            self.facts.hash_of(self.zone) if known else b"",
+            len(run.orders),
+            encode_inputs(run.orders, run.stock, self.facts.products),
+        )
+
+    def _row(
+        self, request: Request, settled: Sequence[Settled], decision_id: str
+    ) -> tuple[Any, ...]:
+        decisions = tuple(each.decision for each in settled)
+        runs = tuple(decision.batch_id for decision in decisions)
+        order = request.order
+        return (
+            decision_id,
+            runs[0],
+            order.order_id,
+            order.attempt,
+            self.zone,
+            self.tx.now,
+            encode_record(Record(runs, decisions)),
+        )
