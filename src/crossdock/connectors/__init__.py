@@ -1,0 +1,1 @@
+"""Adapters to outside systems, each an `engine.effects.Port`: the only way to the network."""
