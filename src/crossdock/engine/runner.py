@@ -21,6 +21,7 @@ from crossdock.engine.registry import Registry
 from crossdock.engine.store import StoredMessage
 from crossdock.engine.transaction import Transaction
 from crossdock.kernel.clock import Clock
+from crossdock.kernel.errors import Fault
 
 Connection = psycopg.Connection[Any]
 
@@ -252,6 +253,8 @@ SURROUNDINGS = (
 
 def is_surroundings(error: BaseException) -> bool:
     """Whether an error came from the machine or the database rather than from a message."""
+    if isinstance(error, Fault):
+        return error.retryable
     if isinstance(error, psycopg.Error):
         state = error.sqlstate
         if state is None:

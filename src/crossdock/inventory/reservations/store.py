@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from psycopg.errors import SerializationFailure
-
 from crossdock.engine.transaction import Transaction
+from crossdock.kernel.errors import TransactionConflict
 
 COLUMNS = (
     "id, order_id, checkout_id, fulfillment_id, created_at, promised_by, expires_at, picked_at,"
@@ -85,7 +84,7 @@ def delete_rows(tx: Transaction, rows: Sequence[Row]) -> None:
 def _insist(written: int, meant: int) -> None:
     """A reservation that a fact broke since it was read: the same batch again sees it as it is."""
     if written != meant:
-        raise SerializationFailure(f"{meant - written} reservations changed since they were read")
+        raise TransactionConflict(f"{meant - written} reservations changed since they were read")
 
 
 def expired_orders(tx: Transaction, limit: int) -> list[str]:
