@@ -74,7 +74,14 @@ class ScopeMode(StrEnum):
     LIVE = "live"
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", omit_defaults=True):
+class Record(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    tag_field="record",
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+):
     """A line of a network file."""
 
 
@@ -110,7 +117,7 @@ class Zone(Record, frozen=True, kw_only=True, tag="zone"):
     cell: str = "main"
 
 
-class Opening(msgspec.Struct, frozen=True, kw_only=True):
+class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Hours of one weekday; ISO 8601 numbers, 1 is Monday."""
 
     weekday: int
@@ -118,7 +125,9 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     closes: time
 
 
-class SpecialDay(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class SpecialDay(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
     """A day that differs from its weekday; without hours the node is closed."""
 
     day: date
@@ -126,7 +135,9 @@ class SpecialDay(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     closes: time | None = None
 
 
-class CutOff(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class CutOff(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
     """Until when work must be ready for a carrier's pickup; service `*` is every service."""
 
     service: str
@@ -215,7 +226,9 @@ class Component(msgspec.Struct, frozen=True, array_like=True):
     quantity: int = 1
 
 
-class Pack(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Pack(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
     """A unit the product is also handled in: `base_quantity` base units each."""
 
     unit: str

@@ -205,14 +205,20 @@ def load_nodes(connection: db.Connection) -> tuple[Node, ...]:
         connection,
         """
         WITH openings AS (
-            SELECT node, json_agg(row_to_json(o) ORDER BY weekday, opens) AS openings
-            FROM node_opening o GROUP BY node
+            SELECT node, json_agg(json_build_object(
+                'weekday', weekday, 'opens', opens, 'closes', closes
+            ) ORDER BY weekday, opens) AS openings
+            FROM node_opening GROUP BY node
         ), special_days AS (
-            SELECT node, json_agg(row_to_json(s) ORDER BY day) AS special_days
-            FROM node_special_day s GROUP BY node
+            SELECT node, json_agg(json_build_object(
+                'day', day, 'opens', opens, 'closes', closes
+            ) ORDER BY day) AS special_days
+            FROM node_special_day GROUP BY node
         ), cut_offs AS (
-            SELECT node, json_agg(row_to_json(c) ORDER BY carrier, service, at) AS cut_offs
-            FROM node_cut_off c GROUP BY node
+            SELECT node, json_agg(json_build_object(
+                'carrier', carrier, 'service', service, 'weekdays', weekdays, 'at', at
+            ) ORDER BY carrier, service, at) AS cut_offs
+            FROM node_cut_off GROUP BY node
         )
         SELECT row_to_json(whole)::text FROM (
             SELECT node.*,
@@ -269,8 +275,10 @@ def load_products(connection: db.Connection) -> tuple[Product, ...]:
                    AS components
             FROM kit_component GROUP BY kit
         ), packs AS (
-            SELECT sku, json_agg(row_to_json(p) ORDER BY base_quantity, unit) AS packs
-            FROM product_pack p GROUP BY sku
+            SELECT sku, json_agg(json_build_object(
+                'unit', unit, 'base_quantity', base_quantity, 'gtin', gtin
+            ) ORDER BY base_quantity, unit) AS packs
+            FROM product_pack GROUP BY sku
         )
         SELECT row_to_json(whole)::text FROM (
             SELECT product.*,
