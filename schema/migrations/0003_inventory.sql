@@ -162,6 +162,7 @@ CREATE TABLE stock_ledger_closing (
 CREATE TABLE stock_balance (
     sellable int NOT NULL,
     reserved int NOT NULL,
+    picked int NOT NULL,
     damaged int NOT NULL,
     quality_control int NOT NULL,
     in_transit int NOT NULL,
@@ -170,6 +171,7 @@ CREATE TABLE stock_balance (
     owner text COLLATE "C" NOT NULL DEFAULT '',
     lot text COLLATE "C" NOT NULL DEFAULT ''
 );
+COMMENT ON COLUMN stock_balance.reserved IS 'the picked ones included';
 
 -- Expected receipts: lines of purchase orders, transfers and production.
 CREATE TABLE supply (
