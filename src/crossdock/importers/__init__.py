@@ -15,15 +15,19 @@ from crossdock.importers.arrivals import (
 )
 from crossdock.importers.dataset import Dataset, Provided, Report
 from crossdock.importers.errors import UnusableInput
+from crossdock.importers.gathering import Known
+from crossdock.importers.opening import FORMATS, detect_format, open_dataset
 from crossdock.importers.rejects import Reason, Reject, Rejects
 from crossdock.importers.stock import StockColumns, StockRow
 
 __all__ = [
+    "FORMATS",
     "Arrival",
     "CancelArrival",
     "CreditArrival",
     "Dataset",
     "EntryArrival",
+    "Known",
     "OrderArrival",
     "Provided",
     "Reason",
@@ -34,4 +38,6 @@ __all__ = [
     "StockColumns",
     "StockRow",
     "UnusableInput",
+    "detect_format",
+    "open_dataset",
 ]

@@ -15,7 +15,10 @@ SAMPLES_KEPT = 50
 
 
 class Reason(StrEnum):
-    """Why a row (or a part of it) is not taken. The closed set; `REMEDIES` has one line each."""
+    """Why a row is not taken, besides what the model's validation of an order may say.
+
+    Both give one word for machines; `REMEDIES` has one line for people for each of these.
+    """
 
     TRUNCATED_FILE = "truncated_file"
     DAMAGED_FILE = "damaged_file"
@@ -28,36 +31,29 @@ class Reason(StrEnum):
     WRONG_SHAPE = "wrong_shape"
     UNREADABLE_NUMBER = "unreadable_number"
     UNREADABLE_TIME = "unreadable_time"
-    TIME_WITHOUT_ZONE = "time_without_zone"
-    NUMBER_OUT_OF_RANGE = "number_out_of_range"
     EMPTY_FIELD = "empty_field"
-    TEXT_TOO_LONG = "text_too_long"
     UNKNOWN_CURRENCY = "unknown_currency"
     UNKNOWN_COUNTRY = "unknown_country"
     UNKNOWN_CHANNEL = "unknown_channel"
     UNKNOWN_SKU = "unknown_sku"
     UNKNOWN_NODE = "unknown_node"
-    UNKNOWN_ENTITY = "unknown_entity"
     UNKNOWN_CODE = "unknown_code"
-    QUANTITY_NOT_POSITIVE = "quantity_not_positive"
+    BAD_PRICE = "bad_price"
     NEGATIVE_PRICE = "negative_price"
+    NEGATIVE_QUANTITY = "negative_quantity"
+    ZERO_QUANTITY = "zero_quantity"
     ORDER_WITHOUT_LINES = "order_without_lines"
-    ORDER_WITHOUT_GROUPS = "order_without_groups"
-    DOUBLED_LINE_NUMBER = "doubled_line_number"
     DOUBLED_ORDER_NUMBER = "doubled_order_number"
     DOUBLED_ROW = "doubled_row"
-    POINTS_NOWHERE = "points_nowhere"
-    TOTALS_DO_NOT_SUM = "totals_do_not_sum"
-    TENDERS_DO_NOT_SUM = "tenders_do_not_sum"
     CANCEL_OF_UNKNOWN_ORDER = "cancel_of_unknown_order"
     MIXED_INVOICE = "mixed_invoice"
-    NEGATIVE_QUANTITY_UNEXPLAINED = "negative_quantity_unexplained"
     CREDIT_WITHOUT_CUSTOMER = "credit_without_customer"
     CREDIT_WITHOUT_PURCHASE = "credit_without_purchase"
     CREDIT_EXCEEDS_PURCHASES = "credit_exceeds_purchases"
     ROW_WITHOUT_ORDER = "row_without_order"
     ORDER_WITHOUT_CUSTOMER = "order_without_customer"
     ORDER_REFUSED = "order_refused"
+    PLACE_OUT_OF_RANGE = "place_out_of_range"
 
 
 REMEDIES: dict[Reason, str] = {
@@ -65,43 +61,36 @@ REMEDIES: dict[Reason, str] = {
     Reason.DAMAGED_FILE: "Fetch the file again: its compressed data are damaged here.",
     Reason.LINE_TOO_LONG: "Check the line ends of the file; one row may have 16 MiB.",
     Reason.NOT_UTF8: "Save the file as UTF-8 (for instance: iconv -f WINDOWS-1252 -t UTF-8).",
-    Reason.UNSTORABLE_CHARACTER: "Remove NUL characters and lone surrogates from the row.",
+    Reason.UNSTORABLE_CHARACTER: "Remove NUL and other control characters from the row.",
     Reason.UNCLOSED_QUOTE: 'Close the quotation mark, or write " inside a quoted field as "".',
     Reason.WRONG_COLUMN_COUNT: "Give the row as many fields as the header has; quote commas.",
     Reason.NOT_JSON: "Write one whole JSON object per line.",
     Reason.WRONG_SHAPE: "Compare with the schema of an order (crossdock schema export DIR).",
     Reason.UNREADABLE_NUMBER: "Write numbers with digits and a decimal point only.",
     Reason.UNREADABLE_TIME: "Write times like 2026-11-27 14:05:00.",
-    Reason.TIME_WITHOUT_ZONE: "Write times with their zone, like 2026-11-27T14:05:00Z.",
-    Reason.NUMBER_OUT_OF_RANGE: "Correct the number; it is beyond what can be meant.",
     Reason.EMPTY_FIELD: "Fill the field in.",
-    Reason.TEXT_TOO_LONG: "Shorten the text.",
-    Reason.UNKNOWN_CURRENCY: "Use a currency code of ISO 4217, such as USD.",
-    Reason.UNKNOWN_COUNTRY: "Use a country code of ISO 3166-1 (or add the name to the mapping).",
+    Reason.UNKNOWN_CURRENCY: "Send a code of ISO 4217, such as USD.",
+    Reason.UNKNOWN_COUNTRY: "Add the country's name to the mapping file.",
     Reason.UNKNOWN_CHANNEL: "Add the channel to the network folder, or correct its name.",
     Reason.UNKNOWN_SKU: "Add the product to the network folder, or correct the SKU.",
     Reason.UNKNOWN_NODE: "Add the node to the network folder, or correct its name.",
-    Reason.UNKNOWN_ENTITY: "Add the brand or company to the network folder, or correct its name.",
     Reason.UNKNOWN_CODE: "Say in the mapping file what this code stands for.",
-    Reason.QUANTITY_NOT_POSITIVE: "An order asks for one unit or more; send a cancel for less.",
+    Reason.BAD_PRICE: "Send a number of major units, not below zero.",
     Reason.NEGATIVE_PRICE: "Write discounts as adjustments, not as negative prices.",
-    Reason.ORDER_WITHOUT_LINES: "Give the order at least one line.",
-    Reason.ORDER_WITHOUT_GROUPS: "Give the order at least one delivery group.",
-    Reason.DOUBLED_LINE_NUMBER: "Number lines, groups, charges and so on once each, from 1.",
+    Reason.NEGATIVE_QUANTITY: "Only credits and stock adjustments go below zero.",
+    Reason.ZERO_QUANTITY: "A row is about one unit or more.",
+    Reason.ORDER_WITHOUT_LINES: "Add the lines the order has, or remove the order.",
     Reason.DOUBLED_ORDER_NUMBER: "The first one is taken; give the other a number of its own.",
     Reason.DOUBLED_ROW: "The first one is taken; remove the other.",
-    Reason.POINTS_NOWHERE: "Name a line, group or charge that the order has.",
-    Reason.TOTALS_DO_NOT_SUM: "The total is lines, charges, adjustments and added taxes together.",
-    Reason.TENDERS_DO_NOT_SUM: "Give tenders that sum to the order's total, or none.",
     Reason.CANCEL_OF_UNKNOWN_ORDER: "A cancel follows, in the same file, the order it names.",
     Reason.MIXED_INVOICE: "Rows of one invoice name one customer and one country.",
-    Reason.NEGATIVE_QUANTITY_UNEXPLAINED: "Only credits and stock adjustments go below zero.",
     Reason.CREDIT_WITHOUT_CUSTOMER: "Without a customer no purchase can be found; book by hand.",
     Reason.CREDIT_WITHOUT_PURCHASE: "No earlier purchase by customer, SKU, price; book by hand.",
     Reason.CREDIT_EXCEEDS_PURCHASES: "The units above what was bought are left; book by hand.",
     Reason.ROW_WITHOUT_ORDER: "Add the order this row belongs to, or remove the row.",
     Reason.ORDER_WITHOUT_CUSTOMER: "Add the customer the order names.",
-    Reason.ORDER_REFUSED: "Correct the other rows of the same order; it is taken whole or not.",
+    Reason.ORDER_REFUSED: "Correct what is wrong with the order: it is taken whole or not at all.",
+    Reason.PLACE_OUT_OF_RANGE: "Give latitude and longitude in degrees.",
 }
 
 
@@ -110,7 +99,7 @@ class Reject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     file: str
     line: int
-    reason: Reason
+    reason: str
     message: str
     remedy: str
     raw: str
@@ -142,20 +131,23 @@ class Rejects:
         self,
         file: Path,
         line: int,
-        reason: Reason,
+        reason: str,
         message: str,
         raw: str | bytes,
         *,
+        remedy: str = "",
         part: bool = False,
     ) -> None:
-        """Record one; `raw` is cut to a short excerpt."""
+        """Record one; `raw` is cut to a short excerpt, a Reason brings its remedy."""
+        if not remedy and isinstance(reason, Reason):
+            remedy = REMEDIES[reason]
         self._record(
             Reject(
                 file=file.name,
                 line=line,
-                reason=reason,
+                reason=str(reason),
                 message=message,
-                remedy=REMEDIES[reason],
+                remedy=remedy,
                 raw=excerpt(raw),
                 part=part,
             )
@@ -183,7 +175,7 @@ class Rejects:
             self.parts += 1
         else:
             self.lines += 1
-        self.by_reason[reject.reason.value] += 1
+        self.by_reason[reject.reason] += 1
         if len(self.samples) < SAMPLES_KEPT:
             self.samples.append(reject)
         if self.path is None:

@@ -64,13 +64,15 @@ class Reading:
         self.blank = 0
         self.rejected = 0
 
-    def reject(self, line: int, reason: Reason, message: str, raw: str | bytes) -> None:
+    def reject(
+        self, line: int, reason: str, message: str, raw: str | bytes, remedy: str = ""
+    ) -> None:
         """Leave out a whole row."""
         self.rejected += 1
         if self.rejects is not None:
-            self.rejects.add(self.path, line, reason, message, raw)
+            self.rejects.add(self.path, line, reason, message, raw, remedy=remedy)
 
-    def remark(self, line: int, reason: Reason, message: str, raw: str | bytes) -> None:
+    def remark(self, line: int, reason: str, message: str, raw: str | bytes) -> None:
         """Leave out a part of a row, or say something about the file."""
         if self.rejects is not None:
             self.rejects.add(self.path, line, reason, message, raw, part=True)
@@ -116,7 +118,7 @@ class Reading:
                     self.reject(
                         line.number,
                         Reason.UNCLOSED_QUOTE,
-                        "a quotation mark is opened and not closed",
+                        "the quotation marks of the row do not match",
                         raw,
                     )
                     continue
@@ -133,7 +135,7 @@ class Reading:
         """The fields of a row with quotes, joined with following lines where one is still open."""
         joined = [line]
         while (fields := _split([part.text for part in joined], delimiter)) is None:
-            if len(joined) == MAXIMUM_ROW_LINES or not _is_open(joined[-1].text, joined):
+            if len(joined) == MAXIMUM_ROW_LINES or not _is_open(joined):
                 return None
             place = len(joined) - 1
             if place >= len(ahead):
@@ -253,7 +255,6 @@ def _split(lines: list[str], delimiter: str) -> list[str] | None:
     return rows[0] if len(rows) == 1 else None
 
 
-def _is_open(last: str, joined: list[Line]) -> bool:
+def _is_open(joined: list[Line]) -> bool:
     """Whether more lines could close the row: its quotation marks do not pair up."""
-    del last
     return sum(part.text.count('"') for part in joined) % 2 == 1

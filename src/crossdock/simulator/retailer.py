@@ -7,9 +7,9 @@ orders, 602 nodes and 3.6 million stock rows of the default are made in a few se
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TypedDict
+from typing import IO
 
 import msgspec
 import numpy as np
@@ -18,20 +18,17 @@ from crossdock.catalog.model import (
     Brand,
     Channel,
     ChannelKind,
-    CutOff,
     LegalEntity,
     Network,
     Node,
-    NodeKind,
-    Opening,
     Product,
     Zone,
 )
 from crossdock.importers.arrivals import Arrival, CancelArrival, OrderArrival
 from crossdock.importers.dataset import Dataset, Report
-from crossdock.importers.postal_codes import Places, us_places
+from crossdock.importers.nodes import House, dc_sites, make_dcs, make_stores, store_sites
+from crossdock.importers.postal_codes import us_places
 from crossdock.importers.stock import StockColumns
-from crossdock.model.orders import Method
 from crossdock.model.outside import OutsideCancel
 from crossdock.simulator.assortment import make_assortment, make_stock
 from crossdock.simulator.demand import Mix, arrivals, draw_orders
@@ -39,7 +36,7 @@ from crossdock.simulator.demand import Mix, arrivals, draw_orders
 CURRENCY = "USD"
 UNITS_PER_ORDER = 2.5
 """Roughly; only sizes stock and capacity."""
-ZONE = "us"
+HOUSE = House(zone="us", entity="us-retail", currency=CURRENCY, brands=("house",))
 
 
 class RetailerPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,8 +60,9 @@ def make_retailer(seed: int = 1, plan: RetailerPlan | None = None) -> Dataset:
     # Streams of their own: more orders leave the stores where they are.
     geography, goods, shelves, demand = (np.random.default_rng([seed, part]) for part in range(4))
     places = us_places()
-    stores = _stores(geography, places, plan)
-    dcs = _dcs(geography, places, plan)
+    per_day = plan.orders / max(plan.hours / 24, 1)
+    stores = make_stores(geography, store_sites(geography, places, plan.stores), HOUSE, per_day)
+    dcs = make_dcs(geography, dc_sites(places, plan.dcs), HOUSE, per_day)
     assortment = make_assortment(goods, plan.skus, CURRENCY, plan.start.date())
     stock = make_stock(
         shelves,
@@ -147,10 +145,10 @@ def write_network(network: Network, stock: StockColumns, file: IO[bytes]) -> Non
 def _network(nodes: tuple[Node, ...], products: tuple[Product, ...]) -> Network:
     return Network(
         legal_entities=(
-            LegalEntity(code="us-retail", name="Retail Inc.", country="US", currency=CURRENCY),
+            LegalEntity(code=HOUSE.entity, name="Retail Inc.", country="US", currency=CURRENCY),
         ),
         brands=(Brand(code="house", name="House"),),
-        zones=(Zone(code=ZONE, name="United States"),),
+        zones=(Zone(code=HOUSE.zone, name="United States"),),
         nodes=nodes,
         products=products,
         channels=(
@@ -167,131 +165,8 @@ def _channel(code: str, name: str, kind: ChannelKind, *, paid: bool = False) -> 
         name=name,
         kind=kind,
         brand="house",
-        selling_entity="us-retail",
+        selling_entity=HOUSE.entity,
         currency=CURRENCY,
         country="US",
         paid=paid,
     )
-
-
-def _stores(rng: np.random.Generator, places: Places, plan: RetailerPlan) -> tuple[Node, ...]:
-    """One store at most per postal code, in proportion to the people who live there."""
-    people = places.people / places.people.sum()
-    chosen = np.sort(rng.choice(len(places.codes), plan.stores, replace=False, p=people))
-    early = rng.integers(0, len(_STORE_HOURS), plan.stores).tolist()
-    pickup = rng.integers(0, len(_STORE_CUT_OFFS), plan.stores).tolist()
-    # Enough for twice the orders of an average day, spread as unevenly as stores are.
-    daily = plan.orders / max(plan.hours / 24, 1) / max(plan.stores, 1)
-    capacity = np.maximum(rng.lognormal(np.log(daily * 1.6 + 8), 0.45, plan.stores), 4)
-    capacity_of = capacity.astype(int).tolist()
-    handling = rng.integers(160, 300, plan.stores).tolist()
-    failing = np.clip(rng.gamma(2.0, 0.02, plan.stores), 0.005, 0.2).round(3).tolist()
-    return tuple(
-        Node(
-            code=f"store-{number:04d}",
-            kind=NodeKind.STORE,
-            name=f"{places.cities[place]}, {places.states[place]} {places.codes[place]}",
-            methods=(Method.SHIP, Method.PICKUP),
-            daily_capacity=capacity_of[number - 1],
-            pick_failure_probability=failing[number - 1],
-            cost_per_order=handling[number - 1],
-            cost_per_line=60,
-            cost_per_unit=35,
-            cost_at_full_load=150,
-            openings=_STORE_HOURS[early[number - 1]],
-            cut_offs=_STORE_CUT_OFFS[pickup[number - 1]],
-            **_where(places, place),
-        )
-        for number, place in enumerate(chosen.tolist(), start=1)
-    )
-
-
-def _dcs(rng: np.random.Generator, places: Places, plan: RetailerPlan) -> tuple[Node, ...]:
-    """Each DC near the middle of the people of its strip of the country, west to east."""
-    order = np.argsort(places.longitude, kind="stable")
-    share = np.cumsum(places.people[order]) / places.people.sum()
-    nodes = []
-    for number in range(plan.dcs):
-        strip = order[(share > number / plan.dcs) & (share <= (number + 1) / plan.dcs)]
-        weights = places.people[strip]
-        middle = places.nearest(
-            float(np.average(places.latitude[strip], weights=weights)),
-            float(np.average(places.longitude[strip], weights=weights)),
-        )
-        nodes.append(
-            Node(
-                code=f"dc-{number + 1}",
-                kind=NodeKind.DC,
-                name=f"DC {places.cities[middle]}, {places.states[middle]}",
-                capabilities=("gift_wrap", "oversize"),
-                daily_capacity=max(int(plan.orders / max(plan.hours / 24, 1) * 0.45), 50),
-                pick_failure_probability=0.003,
-                cost_per_order=int(rng.integers(85, 110)),
-                cost_per_line=25,
-                cost_per_unit=18,
-                cost_at_full_load=80,
-                openings=_DC_HOURS,
-                cut_offs=_DC_CUT_OFFS,
-                **_where(places, middle),
-            )
-        )
-    return tuple(nodes)
-
-
-def _where(places: Places, place: int) -> _Where:
-    return {
-        "allocation_zone": ZONE,
-        "brands": ("house",),
-        "operating_entity": "us-retail",
-        "country": "US",
-        "postal_code": places.codes[place],
-        "administrative_area": places.states[place],
-        "city": places.cities[place],
-        "latitude": float(places.latitude[place]),
-        "longitude": float(places.longitude[place]),
-        "time_zone": places.time_zones[place],
-        "cost_currency": CURRENCY,
-    }
-
-
-class _Where(TypedDict):
-    allocation_zone: str
-    brands: tuple[str, ...]
-    operating_entity: str
-    country: str
-    postal_code: str
-    administrative_area: str
-    city: str
-    latitude: float
-    longitude: float
-    time_zone: str
-    cost_currency: str
-
-
-def _week(opens: int, closes: int, sunday_opens: int, sunday_closes: int) -> tuple[Opening, ...]:
-    days = tuple(
-        Opening(weekday=day, opens=time(opens), closes=time(closes)) for day in range(1, 7)
-    )
-    return (*days, Opening(weekday=7, opens=time(sunday_opens), closes=time(sunday_closes)))
-
-
-_STORE_HOURS = (
-    _week(10, 21, 11, 19),
-    _week(9, 21, 10, 18),
-    _week(10, 20, 12, 18),
-    _week(8, 22, 9, 20),
-)
-_STORE_CUT_OFFS = tuple(
-    (
-        CutOff(service="*", carrier="ground", at=time(hour), weekdays=(1, 2, 3, 4, 5, 6)),
-        CutOff(service="express", carrier="air", at=time(hour - 1), weekdays=(1, 2, 3, 4, 5, 6)),
-        CutOff(service="next_day", carrier="air", at=time(hour - 1), weekdays=(1, 2, 3, 4, 5)),
-    )
-    for hour in (15, 16, 17, 18)
-)
-_DC_HOURS = tuple(Opening(weekday=day, opens=time(5), closes=time(23)) for day in range(1, 8))
-_DC_CUT_OFFS = (
-    CutOff(service="*", carrier="ground", at=time(19), weekdays=(1, 2, 3, 4, 5, 6)),
-    CutOff(service="express", carrier="air", at=time(20), weekdays=(1, 2, 3, 4, 5, 6)),
-    CutOff(service="next_day", carrier="air", at=time(20), weekdays=(1, 2, 3, 4, 5, 6)),
-)
