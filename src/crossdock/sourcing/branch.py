@@ -24,7 +24,7 @@ class Branch:
         self.order = sorted(range(count), key=lambda k: (len(choices[k]), k))
         self.left = search.rules.evaluations
         self.several = False
-        """Plans from a single node are known already."""
+        """Plans from a single node are known already: what is left to find has two or more."""
         self.fresh = [self._fresh(k) for k in self.order]
         """By depth: score of the bundle on a node not yet open, node, own score, freight."""
         self.tail, self.opening = self._tails()
@@ -38,7 +38,7 @@ class Branch:
     def descend(self) -> None:
         """Offers every plan that can be the best or the runner-up."""
         search = self.search
-        self.several = all(search.choices) and not search.job.overlap
+        self.several = all(search.choices) and not (search.job.overlap or search.partial)
         if self.several:
             search.whole()
             if search.max_nodes == 1 or self._least() > search.limit:
@@ -234,17 +234,9 @@ class Branch:
                 return
             score += 0 if weights else search.rules.split
         pieces = tuple(sorted(self.pieces))
-        least = search.rules.min_shipment_value
-        if least and len(weights) > 1 and not self._worth_it(pieces, least):
+        if not search.worth_splitting(pieces, len(weights)):
             return
         if search.job.budget is not None and not search.affordable(pieces):
             return
         meters = search.view.cell.meters
         search.offer((score, len(weights), sum([meters[node] for node in weights]), pieces))
-
-    def _worth_it(self, pieces: tuple[Piece, ...], least: int) -> bool:
-        """Every shipment of a split order is worth the least the policy allows."""
-        worth = dict.fromkeys(self.weights, 0)
-        for node, k, quantity in pieces:
-            worth[node] += self.bundles[k].unit_value * quantity
-        return min(worth.values()) >= least

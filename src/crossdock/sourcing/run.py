@@ -8,6 +8,7 @@ from datetime import datetime
 from crossdock.sourcing.branch import Branch
 from crossdock.sourcing.eligibility import EXCLUDED, Profile, method_rule
 from crossdock.sourcing.jobs import Job, Piece, View, options_of
+from crossdock.sourcing.large import Large
 from crossdock.sourcing.model import Decision, OrderDemand, SkuFacts, SourcingPlan, Stock
 from crossdock.sourcing.orders import Orders
 from crossdock.sourcing.records import Accountant
@@ -134,7 +135,8 @@ class Run:
             search.single()
         else:
             if search.prepare():
-                Branch(search).descend()
+                many = len(job.bundles) > self.policy.search.exact_lines
+                (Large(search) if many else Branch(search)).descend()
         return search
 
     def view(self, demand: OrderDemand, step: int) -> View:

@@ -200,6 +200,17 @@ class Search:
             self.dear.extend(by_node)
         return spent <= budget
 
+    def worth_splitting(self, pieces: tuple[Piece, ...], nodes: int) -> bool:
+        """Every shipment of a split order is worth the least the policy allows."""
+        least = self.rules.min_shipment_value
+        if not least or nodes < 2:
+            return True
+        worth: dict[int, int] = {}
+        for node, k, quantity in pieces:
+            value = self.job.bundles[k].unit_value * quantity
+            worth[node] = worth.get(node, 0) + value
+        return min(worth.values()) >= least
+
     def _cash(self, node: int, parcels: list[tuple[int, int]]) -> int:
         """Freight and handling of bundles leaving one node."""
         spent = self.desk.order_cost[node]
