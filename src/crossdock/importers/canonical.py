@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -20,6 +21,7 @@ from crossdock.importers.text import Line, Reading
 from crossdock.kernel.money import is_currency
 from crossdock.model.outside import OutsideCancel, OutsideOrder, take_apart
 from crossdock.model.problems import Problem
+from crossdock.model.shape import read_json
 from crossdock.model.text import unstorable
 from crossdock.model.validation import validate_order
 
@@ -27,6 +29,8 @@ FORMAT = "canonical"
 SHOWN_PROBLEMS = 5
 GREATEST_PRICE_DIGITS = 13
 SMALLEST_PRICE_DIGITS = 9
+
+S = TypeVar("S", bound=msgspec.Struct)
 
 
 def read_canonical(path: Path, known: Known, seed: int, rejects: Rejects) -> Dataset:
@@ -64,26 +68,35 @@ class _Reader:
 
     def take(self, line: Line) -> None:
         """Take the line or say why not."""
-        try:
-            kind = self.kinds.decode(line.text)
-        except msgspec.ValidationError as error:
-            self.reading.reject(line.number, Reason.WRONG_SHAPE, str(error), line.text)
-            return
-        except (msgspec.DecodeError, RecursionError) as error:
-            self.reading.reject(line.number, Reason.NOT_JSON, str(error), line.text)
+        text = line.text.encode()
+        kind = self._read(line, text, self.kinds)
+        if kind is None:
             return
         if kind.record and not self.seen and line.number == 1:
             raise UnusableInput(
                 f"{self.reading.path} is a network file, not an order file.",
                 advice="Give it with --network.",
             )
+        if kind.kind == "cancel":
+            cancel = self._read(line, text, self.cancels)
+            if cancel is not None:
+                self._cancel(line, cancel)
+            return
+        order = self._read(line, text, self.orders)
+        if order is not None:
+            self._order(line, order)
+
+    def _read(self, line: Line, text: bytes, decoder: msgspec.json.Decoder[S]) -> S | None:
         try:
-            if kind.kind == "cancel":
-                self._cancel(line, self.cancels.decode(line.text))
-            else:
-                self._order(line, self.orders.decode(line.text))
-        except (msgspec.DecodeError, RecursionError) as error:
-            self.reading.reject(line.number, Reason.WRONG_SHAPE, str(error), line.text)
+            found = read_json(text, decoder)
+        except RecursionError:
+            message = "the row is nested too deeply"
+            self.reading.reject(line.number, Reason.NOT_JSON, message, line.text)
+            return None
+        if not isinstance(found, list):
+            return found
+        self._reject(line, found)
+        return None
 
     def _order(self, line: Line, order: OutsideOrder) -> None:
         identity = _identity(order.channel, order.number)
@@ -147,7 +160,9 @@ class _Reader:
         self.gathering.took("cancel")
 
     def _reject(self, line: Line, problems: list[Problem]) -> None:
-        message = " ".join(f"{p.path}: {p.message}" for p in problems[:SHOWN_PROBLEMS])
+        message = " ".join(
+            f"{p.path}: {p.message}" if p.path else p.message for p in problems[:SHOWN_PROBLEMS]
+        )
         if len(problems) > SHOWN_PROBLEMS:
             message += f" … and {len(problems) - SHOWN_PROBLEMS} more problems."
         first = problems[0]

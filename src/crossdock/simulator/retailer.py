@@ -14,6 +14,7 @@ from typing import IO
 import msgspec
 import numpy as np
 
+from crossdock.catalog.files import save_network
 from crossdock.catalog.model import (
     Brand,
     Channel,
@@ -28,7 +29,6 @@ from crossdock.importers.arrivals import Arrival, CancelArrival, OrderArrival
 from crossdock.importers.dataset import Dataset, Report
 from crossdock.importers.nodes import House, dc_sites, make_dcs, make_stores, store_sites
 from crossdock.importers.postal_codes import us_places
-from crossdock.importers.stock import StockColumns
 from crossdock.model.outside import OutsideCancel
 from crossdock.simulator.assortment import make_assortment, make_stock
 from crossdock.simulator.demand import Mix, arrivals, draw_orders
@@ -103,8 +103,8 @@ def write_retailer(dataset: Dataset, folder: Path) -> tuple[Path, Path]:
     orders, network = folder / "orders.jsonl", folder / "network.jsonl"
     with orders.open("wb") as file:
         write_arrivals(dataset.arrivals(), file)
-    with network.open("wb") as file:
-        write_network(dataset.network, dataset.stock, file)
+    stock = tuple(dataset.stock.records())
+    save_network(network, msgspec.structs.replace(dataset.network, stock=stock))
     return orders, network
 
 
@@ -130,16 +130,6 @@ def write_arrivals(stream: Iterator[Arrival], file: IO[bytes]) -> int:
             continue
         count += 1
     return count
-
-
-def write_network(network: Network, stock: StockColumns, file: IO[bytes]) -> None:
-    """Master data and opening stock as the records of a network file."""
-    encoder = msgspec.json.Encoder()
-    for kind in msgspec.structs.fields(network):
-        for record in getattr(network, kind.name):
-            file.write(encoder.encode(record) + b"\n")
-    for balance in stock.records():
-        file.write(encoder.encode(balance) + b"\n")
 
 
 def _network(nodes: tuple[Node, ...], products: tuple[Product, ...]) -> Network:

@@ -1,0 +1,39 @@
+"""`open_network`: nodes, products, channels and stock from a folder, a file or store locations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from crossdock.catalog.files import load_network
+from crossdock.importers.errors import UnusableInput
+from crossdock.importers.gathering import Known
+from crossdock.importers.locations import read_locations
+from crossdock.importers.rejects import Rejects
+from crossdock.importers.stock import empty, from_records
+from crossdock.importers.text import Reading
+
+SHOWN_PROBLEMS = 10
+
+
+def open_network(
+    path: Path, *, brand: str | None = None, seed: int = 1, rejects: Rejects | None = None
+) -> Known:
+    """What is known about the network. A CSV file is one of store locations, of which `brand` names
+    the chain; anything else is a network file or folder.
+
+    Raises UnusableInput for a network with mistakes: all of an order's promises rest on it.
+    """
+    if path.name.removesuffix(".gz").endswith(".csv"):
+        return Known(network=read_locations(Reading(path, rejects), brand, seed).network)
+    read = load_network(path)
+    if read.problems:
+        shown = "\n".join(f"  {problem}" for problem in read.problems[:SHOWN_PROBLEMS])
+        more = len(read.problems) - SHOWN_PROBLEMS
+        raise UnusableInput(
+            f"The network {path} has {len(read.problems)} problems.",
+            advice=shown + (f"\n  … and {more} more." if more > 0 else ""),
+        )
+    stock = from_records(read.network.stock) if read.network.stock else empty()
+    return Known(network=msgspec.structs.replace(read.network, stock=()), stock=stock)
