@@ -35,6 +35,10 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Minor units, before adjustments and included or added taxes."""
     group: int = 1
     attributes: dict[str, str] = {}
+    channel_sku: str = ""
+    """What the channel calls it, where a listing led to `sku`."""
+    owner: str = ""
+    """The legal entity whose stock it must come from; empty leaves it open."""
 
 
 class DeliveryGroup(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -124,6 +128,12 @@ class SalesOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     brand: str = ""
     selling_entity: str = ""
     presentment_currency: str = ""
+    """What the customer saw, where it is not `currency`."""
+    presentment_total: int | None = None
+    """Minor units of `presentment_currency`."""
+    exchange_rate: Decimal | None = None
+    """Units of `currency` for one of `presentment_currency`, as the channel used it."""
+    exchanged_at: datetime | None = None
     priority: int = 3
     """1 most urgent .. 5."""
     revision: int = 1

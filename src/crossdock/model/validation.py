@@ -7,6 +7,7 @@ lines takes some 10 microseconds, so that every order can be looked at.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -109,6 +110,9 @@ def _check_head(order: SalesOrder, found: Findings, at: str) -> None:
     found.currency(order.currency, at, "currency")
     if order.presentment_currency:
         found.currency(order.presentment_currency, at, "presentment_currency")
+        found.amount(order.presentment_total or 0, at, "presentment_total")
+        found.price(order.exchange_rate or Decimal(0), at, "exchange_rate")
+        found.aware(order.exchanged_at, at, "exchanged_at")
     if not 1 <= order.priority <= 5:
         found.add(
             f"{at}priority",
