@@ -210,3 +210,25 @@ def test_one_snapshot_does_not_see_what_others_commit_meanwhile(empty_database_u
             assert reader.execute("SELECT count(*) FROM t").fetchone() == before == (0,)
             with pytest.raises(DatabaseReadOnly), db.naming_faults(), reader.transaction():
                 reader.execute("DELETE FROM t")
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (["plain", "two words", "ü"], "text"),
+        (['a "quoted" one', "back\\slash", "{braces}", "a,b", "", "NULL", "line\nbreak"], "text"),
+        ([None, "after nothing", None], "text"),
+        ([None, None], "text"),
+        ([], "text"),
+        ([3, None, -(10**12)], "bigint"),
+        ([True, False, None], "bool"),
+        ([[1, 2], [3, 4]], "int"),
+        ([0.5, 2.0], "float8"),
+        ([datetime(2026, 11, 2, tzinfo=UTC)], "timestamptz"),
+    ],
+)
+def test_a_list_comes_back_as_it_was_given(
+    connection: db.Connection, values: list[object], kind: str
+) -> None:
+    row = connection.execute(f"SELECT %s::{kind}[]", [values]).fetchone()  # type: ignore[arg-type]
+    assert row == (values,)
