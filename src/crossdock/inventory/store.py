@@ -86,15 +86,22 @@ class StockBook:
             level.reserved - level.before[1],
             level.available - level.available_before,
         )
-        if not any(changes):
-            return
-        sums = self.totals.setdefault((level.key.sku, level.zone, level.methods), [0, 0, 0])
+        if any(changes):
+            self.add((level.key.sku, level.zone, level.methods), changes)
+
+    def add(self, key: TotalKey, changes: tuple[int, int, int]) -> None:
+        """Note a change of (sellable, reserved, available) of a total."""
+        sums = self.totals.setdefault(key, [0, 0, 0])
         for position, change in enumerate(changes):
             sums[position] += change
 
-    def pending_available(self, sku: str) -> int:
-        """Available units of a SKU that `stock_total` does not show yet."""
-        return sum(sums[2] for key, sums in self.totals.items() if key[0] == sku)
+    def pending_available(self, methods: int = 31, zones: Collection[str] = ()) -> dict[str, int]:
+        """By SKU, available units that `stock_total` does not show yet; no zones are all."""
+        pending: dict[str, int] = {}
+        for (sku, zone, bits), sums in self.totals.items():
+            if bits & methods and (not zones or zone in zones):
+                pending[sku] = pending.get(sku, 0) + sums[2]
+        return pending
 
     def write(self, tx: Transaction) -> None:
         """Write what has gathered; the batch may go on."""

@@ -159,13 +159,11 @@ def serve_backorders(tx: Transaction, skus: Collection[str]) -> list[Arrival]:
     book = tx.book(ReservationBook)
     book.flush(tx)
     headroom = facts_store.unpromised(tx, waiting)
-    stock = tx.book(StockBook)
+    pending = tx.book(StockBook).pending_available()
     chosen = [
         (sku, one, part)
         for sku in sorted(waiting)
-        for one, part in rules.choose_served(
-            waiting[sku], headroom[sku] + stock.pending_available(sku)
-        )
+        for one, part in rules.choose_served(waiting[sku], headroom[sku] + pending.get(sku, 0))
     ]
     book.load(tx, {one.order_id for _, one, _ in chosen})
     served: dict[str, dict[int, int]] = {}

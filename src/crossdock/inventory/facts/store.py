@@ -281,10 +281,11 @@ def backordered(tx: Transaction, skus: Collection[str]) -> dict[str, list[Waitin
 
 
 def unpromised(tx: Transaction, skus: Collection[str]) -> dict[str, int]:
-    """Available units of each SKU over all nodes, less soft demand that is to be sourced yet."""
+    """Available units of each SKU where any method is on, less soft demand to be sourced yet."""
     rows = tx.fetch(
         """
-        SELECT k.sku, coalesce((SELECT sum(t.available) FROM stock_total t WHERE t.sku = k.sku), 0)
+        SELECT k.sku, coalesce((SELECT sum(t.available) FROM stock_total t
+                                WHERE t.sku = k.sku AND t.methods <> 0), 0)
             - coalesce((SELECT sum(r.quantity) FROM reservation r
                         WHERE r.sku = k.sku AND r.node IS NULL AND r.state = 'soft'), 0)
         FROM unnest(%s::text[]) AS k (sku)

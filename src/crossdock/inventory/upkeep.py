@@ -1,0 +1,75 @@
+"""What keeps inventory true over time: opening stock, changed master data, buffers, closing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from crossdock.engine.transaction import Transaction
+from crossdock.inventory import ats_store, rules
+from crossdock.inventory.errors import LedgerStillOpen
+from crossdock.inventory.model import LevelKey
+from crossdock.inventory.store import StockBook, TotalKey
+
+CLOSES_AFTER = timedelta(days=1)
+"""The ledger is closed only up to a time when no batch can still be writing."""
+
+
+class Opening(NamedTuple):
+    """What a new level holds at the beginning."""
+
+    sku: str
+    node: str
+    owner: str = ""
+    lot: str = ""
+    sellable: int = 0
+    damaged: int = 0
+    quality_control: int = 0
+    in_transit: int = 0
+
+
+def load_opening_stock(tx: Transaction, stock: Iterable[Opening | Sequence[object]]) -> int:
+    """Open levels that do not exist yet, by COPY; returns how many. Facts change them from then.
+
+    To be fast with millions of levels, give them by SKU and node.
+    """
+    return ats_store.load_opening(tx, stock)
+
+
+def align_levels(tx: Transaction, nodes: Collection[str] | None = None) -> None:
+    """Bring levels in line with master data and feeds: zone, methods, safety stock, buffer.
+
+    To be called for nodes whose master data changed, and for all of them every hour, so that
+    buffers widen while a feed is silent. Give nodes in portions: each is locked as a whole.
+    """
+    wanted = ats_store.all_nodes(tx) if nodes is None else sorted(nodes)
+    widenings = [
+        (node, rules.widening(tx.now - heard_at if heard_at else timedelta(0), probability))
+        for node, heard_at, probability in ats_store.feed_ages(tx, wanted)
+    ]
+    _add(tx, ats_store.align_levels(tx, widenings))
+
+
+def quarantine(tx: Transaction, keys: Collection[LevelKey], *, lift: bool = False) -> None:
+    """Offer nothing from levels where an invariant is broken, until that is lifted."""
+    _add(tx, ats_store.quarantine(tx, sorted(keys), not lift))
+
+
+def _add(tx: Transaction, changes: Iterable[tuple[TotalKey, tuple[int, int, int]]]) -> None:
+    stock = tx.book(StockBook)
+    for key, change in changes:
+        stock.add(key, change)
+    stock.write_if_closed(tx)
+
+
+def close_ledger(tx: Transaction, until: datetime) -> int:
+    """Replace the ledger before `until` (recorded time) by a closing balance per level.
+
+    Closed partitions may be archived then; what a level holds does not need them any more.
+    Raises LedgerStillOpen when batches may still write there.
+    """
+    closed = ats_store.closed_until(tx)
+    if until > tx.now - CLOSES_AFTER or (closed is not None and until <= closed):
+        raise LedgerStillOpen(until)
+    return ats_store.close_ledger(tx, until)
