@@ -213,6 +213,20 @@ def test_a_killed_server_is_brought_back_under_the_same_url(place: Path) -> None
 
 
 @pytest.mark.crash
+def test_a_server_that_cannot_come_back_yet_is_tried_until_it_can(place: Path) -> None:
+    with postgres.serve(place / "data") as server:
+        write_a_row(server.url)
+        before = note_of(server.data_folder)["postmaster"]
+        obstacle = server.data_folder / "cluster" / "postgresql.auto.conf"
+        obstacle.write_text("max_connections = 'lots'\n")
+        os.kill(before, signal.SIGKILL)
+        wait_until(lambda: "trying again" in (place / "data" / "postgres.log").read_text())
+        obstacle.write_text("")
+        wait_until_replaced(server.data_folder, before)
+        assert rows_kept(server.url) == 1
+
+
+@pytest.mark.crash
 def test_everything_killed_at_once_is_recovered_by_the_next_run(place: Path) -> None:
     with another_owner(str(place / "data")) as (owner, url, folder):
         write_a_row(url)

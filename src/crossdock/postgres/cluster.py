@@ -22,7 +22,9 @@ from crossdock.postgres.tuning import tuned_settings
 USER = "crossdock"
 DATABASE = "crossdock"
 
-_ROOM_BYTES = 300 * 1024 * 1024
+# A new cluster with its first WAL, and what recovery of an old one may write at least.
+_ROOM_FOR_NEW_BYTES = 300 * 1024 * 1024
+_ROOM_BYTES = 64 * 1024 * 1024
 _CONFIGURATION = "crossdock.conf"
 _HOST_RULES = """\
 # Written by Crossdock at every start. A password always; sockets and loopback only.
@@ -41,10 +43,11 @@ def prepare_cluster(folder: DataFolder, programs: Path, account: Account, *, dur
     for leftover in folder.path.glob("cluster.new-*"):
         shutil.rmtree(leftover, ignore_errors=True)
     free = shutil.disk_usage(folder.path).free
-    if free < _ROOM_BYTES:
+    needed = _ROOM_BYTES if folder.cluster.exists() else _ROOM_FOR_NEW_BYTES
+    if free < needed:
         raise NoRoomOnDisk(
             f"Only {free // 1024**2} MiB are free where {folder.path} lies; PostgreSQL needs "
-            f"{_ROOM_BYTES // 1024**2} MiB to start.",
+            f"{needed // 1024**2} MiB to start.",
             advice="Free some space, or name a folder on another disk with --data.",
         )
     if not folder.cluster.exists():

@@ -24,6 +24,7 @@ from typing import Any
 
 _POLL_SECONDS = 0.05
 _SHUTDOWN_SECONDS = 300.0
+_RESTART_SECONDS = 3.0
 _LOG_LIMIT_BYTES = 10 * 1024 * 1024
 
 
@@ -79,12 +80,24 @@ class Keeper:
                 return
             if server.poll() is not None:
                 self._log(f"the server ended with status {server.returncode}; starting it again")
-                try:
-                    server = self._start(owners)
-                except _GaveUpError as failed:
-                    self._log(str(failed))
+                again = self._restart(owners)
+                if again is None:
                     return
+                server = again
             time.sleep(_POLL_SECONDS)
+
+    def _restart(self, owners: int) -> subprocess.Popen[bytes] | None:
+        """Tries until the server is back, however long its disk stays full; None: nobody waits."""
+        while True:
+            try:
+                return self._start(owners)
+            except _GaveUpError as failed:
+                self._log(f"{failed}\nkeeper: trying again in {_RESTART_SECONDS:.0f} seconds")
+            until = time.monotonic() + _RESTART_SECONDS
+            while time.monotonic() < until:
+                if self.asked_to_stop or _is_free(owners):
+                    return None
+                time.sleep(_POLL_SECONDS)
 
     def _start(self, owners: int) -> subprocess.Popen[bytes]:
         """Starts the server and waits until it takes connections, retrying while the old one's
