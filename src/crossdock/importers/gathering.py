@@ -6,7 +6,7 @@ from collections import Counter
 
 import msgspec
 
-from crossdock.catalog.model import Network, Product
+from crossdock.catalog.model import Network, Node, Product
 from crossdock.importers.arrivals import (
     Arrival,
     CancelArrival,
@@ -82,25 +82,27 @@ class Gathering:
         known: Known,
         *,
         products: dict[str, Product] | None = None,
+        nodes: tuple[Node, ...] = (),
+        stock: StockColumns | None = None,
         paid: bool = False,
     ) -> Dataset:
-        """The dataset: what is known, and what the seed fills in.
-
-        `products` are the products of the data themselves. Raises UnusableInput for no order.
+        """The dataset: what is known, else what the importer made of the data (`products`, `nodes`,
+        `stock`), else what the seed fills in. Raises UnusableInput for no order.
         """
         if not self.report.orders:
             self.spool.close()
             raise UnusableInput(f"{name} holds no order that can be taken.", advice=self._why())
         assert self.report.balanced, f"rows are missing from the account: {self.report}"
         currency = self.currencies.most_common(1)[0][0]
-        network = self._completed(known.network, currency, products or {}, paid=paid)
-        stock = known.stock
-        if not stock.row_count:
-            units = {sku: wanted.units for sku, wanted in self.wanted.items()}
-            stock = fill_stock(network.nodes, units, self.seed)
-            self.report.filled("opening stock", f"seed {self.seed}")
-        else:
+        network = self._completed(known.network, currency, products or {}, nodes, paid=paid)
+        if known.stock.row_count:
+            stock = known.stock
             self.report.real("opening stock", "given")
+        else:
+            if stock is None or known.network.nodes:
+                units = {sku: wanted.units for sku, wanted in self.wanted.items()}
+                stock = fill_stock(network.nodes, units, self.seed)
+            self.report.filled("opening stock", f"seed {self.seed}")
         return Dataset(
             name=name,
             currency=currency,
@@ -148,15 +150,24 @@ class Gathering:
         return wanted
 
     def _completed(
-        self, network: Network, currency: str, products: dict[str, Product], *, paid: bool
+        self,
+        network: Network,
+        currency: str,
+        products: dict[str, Product],
+        own_nodes: tuple[Node, ...],
+        *,
+        paid: bool,
     ) -> Network:
         seed, home = self.seed, self.home
         frame = fill_frame(home, currency, self.channels, paid=paid)
         filled: dict[str, object] = {}
         if not network.channels:
             filled["channels"] = frame.channels
-        nodes = network.nodes
-        if not nodes:
+        if network.nodes:
+            self.report.real("nodes", "given")
+        elif own_nodes:
+            filled |= {"nodes": own_nodes, "zones": frame.zones}
+        else:
             nodes = fill_nodes(home, currency, seed, self.orders_per_day())
             filled |= {"nodes": nodes, "zones": frame.zones}
             self.report.filled("nodes, hours, capacity, cost rates", f"seed {seed}")

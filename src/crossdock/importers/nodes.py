@@ -14,6 +14,7 @@ import numpy as np
 
 from crossdock.catalog.model import CutOff, Node, NodeKind, Opening
 from crossdock.importers.postal_codes import Places
+from crossdock.importers.seeded import between
 from crossdock.importers.towns import Town
 from crossdock.model.orders import Method
 
@@ -27,8 +28,8 @@ class Site(NamedTuple):
     postal_code: str
     area: str
     city: str
-    latitude: float
-    longitude: float
+    latitude: float | None
+    longitude: float | None
     time_zone: str
 
 
@@ -94,6 +95,22 @@ def make_dcs(
             **_common(site, house),
         )
         for site, cost in zip(sites, costs, strict=True)
+    )
+
+
+def make_vendors(seed: int, sites: Sequence[Site], house: House) -> tuple[Node, ...]:
+    """Small sellers who ship what they sold, on working days, as much as there is."""
+    return tuple(
+        Node(
+            kind=NodeKind.VENDOR,
+            pick_failure_probability=round(between(seed, "fails", site.code, 0.002, 0.03), 3),
+            cost_per_order=int(between(seed, "per order", site.code, 80, 200) * house.scale),
+            cost_per_unit=int(20 * house.scale),
+            openings=_VENDOR_HOURS,
+            cut_offs=_VENDOR_CUT_OFFS,
+            **_common(site, house),
+        )
+        for site in sites
     )
 
 
@@ -165,8 +182,8 @@ class _Common(TypedDict):
     postal_code: str
     administrative_area: str
     city: str
-    latitude: float
-    longitude: float
+    latitude: float | None
+    longitude: float | None
     time_zone: str
     cost_currency: str
 
@@ -216,3 +233,5 @@ _DC_CUT_OFFS = (
     CutOff(service="express", carrier="air", at=time(20), weekdays=(1, 2, 3, 4, 5, 6)),
     CutOff(service="next_day", carrier="air", at=time(20), weekdays=(1, 2, 3, 4, 5, 6)),
 )
+_VENDOR_HOURS = tuple(Opening(weekday=day, opens=time(8), closes=time(18)) for day in range(1, 7))
+_VENDOR_CUT_OFFS = (CutOff(service="*", carrier="ground", at=time(16), weekdays=(1, 2, 3, 4, 5)),)

@@ -10,13 +10,17 @@ from crossdock.importers.canonical import read_canonical
 from crossdock.importers.dataset import Dataset
 from crossdock.importers.errors import UnusableInput
 from crossdock.importers.gathering import Known
+from crossdock.importers.olist import FORMAT as OLIST
+from crossdock.importers.olist import is_olist, read_olist
 from crossdock.importers.online_retail import FORMAT as ONLINE_RETAIL
 from crossdock.importers.online_retail import load_mapping, read_online_retail
 from crossdock.importers.online_retail.rows import matches
 from crossdock.importers.rejects import Rejects
 from crossdock.importers.text import Reading, Row
 
-FORMATS = (CANONICAL, ONLINE_RETAIL)
+FORMATS = (CANONICAL, ONLINE_RETAIL, OLIST)
+ORDERS_FILE = "orders.jsonl"
+"""The order file of a configuration folder."""
 
 
 def open_dataset(
@@ -38,7 +42,9 @@ def open_dataset(
     rejects = rejects if rejects is not None else Rejects()
     form = form or detect_format(path)
     if form == CANONICAL:
-        return read_canonical(path, known, seed, rejects)
+        return read_canonical(path / ORDERS_FILE if path.is_dir() else path, known, seed, rejects)
+    if form == OLIST:
+        return read_olist(path, known, seed, rejects)
     if form == ONLINE_RETAIL:
         return read_online_retail(path, known, seed, rejects, load_mapping(mapping))
     raise UnusableInput(f"{form!r} is no format.", advice=f"Formats: {', '.join(FORMATS)}.")
@@ -46,6 +52,15 @@ def open_dataset(
 
 def detect_format(path: Path) -> str:
     """The format of the content. Raises UnusableInput, naming what it looks like instead."""
+    if path.is_dir():
+        if is_olist(path):
+            return OLIST
+        if (path / ORDERS_FILE).is_file():
+            return CANONICAL
+        raise UnusableInput(
+            f"{path} is a folder without orders.",
+            advice=f"Give a file, a folder with {ORDERS_FILE}, or that of the Olist tables.",
+        )
     line = next(Reading(path, None).lines(), None)
     if line is None:
         raise UnusableInput(f"{path} has no line that can be read as UTF-8 text.")
