@@ -52,7 +52,9 @@ class Oracle:
         return min(found, default=None)
 
     def costs(self, step: Step, *, partial: bool) -> Iterator[tuple[int, int]]:
-        ways = [list(self.ways(line.sku, line.quantity, step, partial)) for line in self.order.lines]
+        ways = [
+            list(self.ways(line.sku, line.quantity, step, partial)) for line in self.order.lines
+        ]
         for plan in product(*ways):
             nodes = {code for way in plan for code, _ in way}
             if len(nodes) > step.max_nodes:
@@ -108,9 +110,7 @@ class Oracle:
         a = math.radians(round(self.order.latitude / size) * size)
         b = math.radians(self.nodes[code].latitude)
         da = b - a
-        dl = math.radians(
-            self.nodes[code].longitude - round(self.order.longitude / size) * size
-        )
+        dl = math.radians(self.nodes[code].longitude - round(self.order.longitude / size) * size)
         h = math.sin(da / 2) ** 2 + math.cos(a) * math.cos(b) * math.sin(dl / 2) ** 2
         return round(2 * 6_371_008.8 * math.asin(math.sqrt(h)))
 

@@ -41,11 +41,11 @@ def by_node(pieces: tuple[Piece, ...]) -> ByNode:
 class Accountant:
     """Costs the plans of one search by part, in the state the search saw."""
 
-    def __init__(self, search: Search, split_minor: int, order_cost: list[int]) -> None:
+    def __init__(self, search: Search) -> None:
         self.search = search
         self.job: Job = search.job
-        self.split_minor = split_minor
-        self.order_cost = order_cost
+        self.split_minor = search.desk.policy.split.cost_minor
+        self.order_cost = search.desk.order_cost
 
     def parts(self, node: int, parcels: list[tuple[int, int]], *, first: bool) -> CostParts:
         """What sending these bundles from a node costs."""
@@ -109,6 +109,20 @@ class Accountant:
         if len(pieces) != len(self.job.bundles) or self.search.partial:
             penalty = self.penalty(pieces)
         return Candidate(names, total, cost, penalty, day_of(arrives) if arrives else None)
+
+    def score(self, pieces: tuple[Piece, ...]) -> int:
+        """What the search would score a plan now, as the columns and the capacity stand."""
+        search = self.search
+        rules, meters = search.rules, search.view.cell.meters
+        nodes = by_node(pieces)
+        total = 0
+        for i, (node, parcels) in enumerate(nodes.items()):
+            total += (
+                self.parts(node, parcels, first=i == 0).total + meters[node] * rules.by_distance
+            )
+        if len(nodes) > 1:
+            total += (rules.split - self.split_minor) * (len(nodes) - 1)
+        return total + sum(search.open_score(k) * count for k, count in self.open_bundles(pieces))
 
     def penalty(self, pieces: tuple[Piece, ...]) -> int:
         """What the policy counts for the units a plan leaves open."""

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from crossdock.sourcing.branch import Branch
 from crossdock.sourcing.eligibility import EXCLUDED, Profile, method_rule
-from crossdock.sourcing.jobs import Job, Piece, View, options_of
+from crossdock.sourcing.jobs import Job, View, first_day, options_of
+from crossdock.sourcing.joint import Joint, Placement
 from crossdock.sourcing.large import Large
 from crossdock.sourcing.model import Decision, OrderDemand, SkuFacts, SourcingPlan, Stock
 from crossdock.sourcing.orders import Orders
@@ -46,12 +47,13 @@ class Run:
             range(len(orders)),
             key=lambda i: (orders[i].priority, orders[i].sequence, orders[i].order_id),
         )
-        decisions: dict[int, Decision] = {}
+        placed: dict[int, Placement] = {}
         for i in turns:
             job = self.orders.job(i, orders[i])
-            search = self.search(job)
-            decisions[i] = self.settle(job, search)
-        return [decisions[i] for i in range(len(orders))]
+            placed[i] = self.place(job, self.search(job))
+        if self.policy.search.joint_rounds:
+            Joint(self, placed).improve()
+        return [placed[i].decision for i in range(len(orders))]
 
     def search(self, job: Job) -> Search:
         """The first step that fills the order, else what the last one can send."""
@@ -63,10 +65,14 @@ class Run:
             found = self._attempt(job, len(self.policy.steps) - 1, partial=True)
         return found
 
-    def settle(self, job: Job, search: Search) -> Decision:
+    def place(self, job: Job, search: Search) -> Placement:
         """Records the best plan and takes what it needs."""
+        decision = self._decision(job, search)
+        return self.take(Placement(job, search, decision))
+
+    def _decision(self, job: Job, search: Search) -> Decision:
         policy = self.policy
-        accountant = Accountant(search, policy.split.cost_minor, self.desk.order_cost)
+        accountant = Accountant(search)
         plans = search.plans
         pieces = plans[0][3] if plans else ()
         kept = plans[: policy.record.candidates]
@@ -77,7 +83,7 @@ class Run:
         penalty = 0 if filled else accountant.penalty(pieces)
         unfilled = () if filled else accountant.unfilled(pieces)
         runner_up = candidates[1] if len(candidates) > 1 else None
-        decision = Decision(
+        return Decision(
             job.demand.order_id,
             job.demand.sequence,
             SourcingPlan(nodes, unfilled, total, penalty, policy.steps[search.step].name),
@@ -92,24 +98,33 @@ class Run:
             0,
             job.value,
         )
-        self.take(job, search, pieces)
-        return decision
 
-    def take(self, job: Job, search: Search, pieces: tuple[Piece, ...]) -> None:
-        """Takes a plan's units and capacity."""
-        view = search.view
-        leave = view.leave
-        days = {}
-        for node, k, quantity in pieces:
-            arrives = 0
+    def take(self, placement: Placement) -> Placement:
+        """Takes the units and the capacity of a placement from what is left."""
+        job, view = placement.job, placement.search.view
+        leave, zones = view.leave, view.cell.zones
+        days: dict[int, int] = {}
+        for node, k, quantity in placement.pieces:
             for need in job.bundles[k].needs:
-                if need.column.lots is not None:
-                    arrives = view.arrivals[leave[node]][view.cell.zones[node]]
-                    arrives += need.product.facts.shelf_life_days or 0
-                need.column.take(node, need.units * quantity, job.number, arrives)
+                column, units, lives = need.column, need.units * quantity, 0
+                if column.lots is not None:
+                    lives = first_day(need.product, view.arrivals[leave[node]][zones[node]])
+                lots = column.take(node, units, job.number, lives)
+                placement.takes.append((column, node, units, lots))
             days[node] = leave[node]
         for node, day in days.items():
             self.state.capacity.take(node, day, job.number)
+        placement.days = days
+        return placement
+
+    def give_back(self, placement: Placement) -> None:
+        """The inverse of `take`."""
+        for column, node, units, lots in placement.takes:
+            column.give_back(node, units, placement.job.number, lots)
+        for node, day in placement.days.items():
+            self.state.capacity.give_back(node, day, placement.job.number)
+        placement.takes = []
+        placement.days = {}
 
     def _steps(self, job: Job) -> Search:
         found = None

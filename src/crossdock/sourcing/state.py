@@ -147,6 +147,20 @@ class Capacity:
         self.used[node][day] -= 1
         self._settle(node, day)
 
+    def lend(self, node: int) -> list[int]:
+        """Makes room for one more on each full day that this batch has used; names the days."""
+        limit, used = self._limits[node], self.used[node]
+        days = [day for day, count in used.items() if limit is not None and count >= limit]
+        for day in days:
+            used[day] -= 1
+            self._settle(node, day)
+        return days
+
+    def claim_back(self, node: int, day: int) -> None:
+        """The inverse of `lend` for one day."""
+        self.used[node][day] += 1
+        self._settle(node, day)
+
     def _settle(self, node: int, day: int) -> None:
         for wave in self.waves.values():
             before = wave.leave[node]
