@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -89,6 +91,27 @@ def test_the_embedded_database_is_migrated_checked_and_reached_with_psql(place: 
     stopped = run(*data, "db", "url")
     assert stopped.returncode == FOUND_SOMETHING
     assert "not running" in stopped.stderr
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_serve_keeps_the_database_up_for_others_until_it_is_told_to_stop(
+    place: Path, end: signal.Signals
+) -> None:
+    data = ("--data", str(place / "data"))
+    with subprocess.Popen(
+        [sys.executable, "-m", "crossdock", *data, "db", "serve"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as serving:
+        assert serving.stdout is not None
+        url = serving.stdout.readline()
+        assert run(*data, "db", "url").stdout == url
+        with contextlib.closing(db.connect(url.strip())) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+        serving.send_signal(end)
+        assert serving.wait() == 0
+    assert run(*data, "db", "url").returncode == FOUND_SOMETHING
 
 
 def test_check_prints_the_rows_that_break_a_rule_and_exits_with_one(

@@ -82,6 +82,11 @@ def test_two_migrations_of_one_number_are_a_bug(folder: Path) -> None:
         db.migrations(folder)
 
 
+def test_the_migrations_of_this_version_are_numbered_without_a_gap() -> None:
+    numbers = [migration.number for migration in db.migrations()]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
 def test_a_database_without_tables_is_behind(empty: db.Connection) -> None:
     if not db.migrations():
         pytest.skip("this version has no migrations yet")

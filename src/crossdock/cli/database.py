@@ -69,10 +69,14 @@ def url(context: typer.Context) -> None:
 @commands.command()
 def serve(context: typer.Context) -> None:
     """Keep the embedded PostgreSQL running, print its URL, and stop with Ctrl-C."""
+    ends = {signal.SIGINT, signal.SIGTERM}
     with open_database(context) as database:
+        # Blocked, so that they wait for sigwait instead of ending us on the way there.
+        signal.pthread_sigmask(signal.SIG_BLOCK, ends)
         typer.echo(database.url)
         errors.print("Running. Stop with Ctrl-C.")
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        signal.sigwait(ends)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)
 
 
 @commands.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
