@@ -18,12 +18,43 @@ from crossdock.simulator.outcome import (
     Outcome,
     ProcessMap,
     Provenance,
+    Ran,
     Spent,
     Step,
+    Totals,
 )
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
 
+RAN = Ran(
+    title="Ten orders",
+    orders_file="ten.jsonl",
+    network="two nodes",
+    policy="default",
+    seed=7,
+    tick_seconds=300,
+    currency="USD",
+    minor_digits=2,
+    started=START,
+    ended=START + timedelta(days=3),
+    wall_seconds=2.0,
+    peak_memory_bytes=100 * 2**20,
+)
+TOTALS = Totals(
+    orders=10,
+    closed=10,
+    shipped_orders=9,
+    split_orders=1,
+    canceled_orders=1,
+    promised_groups=0,
+    kept_groups=0,
+    lines=12,
+    units=20,
+    shipped_units=18,
+    canceled_units=2,
+    open_units=0,
+    value_minor=100_00,
+)
 NODES = (
     NodeLoad(
         id="DC",
@@ -66,31 +97,8 @@ MAPS = (
 def an_outcome() -> Outcome:
     """Ten orders over three days; one canceled for a reason with markup in it."""
     return Outcome(
-        title="Ten orders",
-        orders_file="ten.jsonl",
-        network="two nodes",
-        policy="default",
-        seed=7,
-        tick_seconds=300,
-        currency="USD",
-        minor_digits=2,
-        started=START,
-        ended=START + timedelta(days=3),
-        wall_seconds=2.0,
-        peak_memory_bytes=100 * 2**20,
-        orders=10,
-        lines=12,
-        units=20,
-        closed=10,
-        shipped_orders=9,
-        canceled_orders=1,
-        shipped_units=18,
-        canceled_units=2,
-        open_units=0,
-        fill_rate=1.0,
-        split_rate=0.1,
-        on_time_rate=None,
-        value_minor=100_00,
+        run=RAN,
+        totals=TOTALS,
         cost=(Amount(name="freight", minor=63_00), Amount(name="markdown avoided", minor=-90)),
         cancellations=(Counted(name="<b>customer</b>", count=2),),
         shortages=(Counted(name="damaged", count=1),),

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from crossdock.simulator.charts import duration, number, ticks
-from crossdock.simulator.outcome import Checked, Stuck
+from crossdock.simulator.outcome import Checked, Stuck, Totals
 from crossdock.simulator.report import render, write_report
 from tests.simulation.outcomes import an_outcome
 
@@ -102,10 +102,7 @@ def test_a_broken_invariant_and_a_stuck_order_are_shown_as_bad() -> None:
 def test_a_run_without_orders_still_has_a_report(tmp_path: Path) -> None:
     empty = msgspec.structs.replace(
         an_outcome(),
-        orders=0,
-        shipped_orders=0,
-        value_minor=0,
-        units=0,
+        totals=Totals(**dict.fromkeys(Totals.__struct_fields__, 0)),
         cost=(),
         cancellations=(),
         steps=(),

@@ -21,11 +21,13 @@ TONES = {"good": "bold green", "bad": "bold red", "plain": "bold"}
 def print_summary(console: Console, outcome: Outcome, report: Path | None) -> None:
     """Everything a run has to say, headline first and the way to the report last."""
     console.print()
-    console.print(Panel(_headlines(outcome), title=outcome.title, title_align="left", padding=1))
+    console.print(
+        Panel(_headlines(outcome), title=outcome.run.title, title_align="left", padding=1)
+    )
     for left, right in (
         (_steps(outcome), _cost(outcome)),
         (
-            _counted("Canceled units by reason", outcome.cancellations, outcome.units),
+            _counted("Canceled units by reason", outcome.cancellations, outcome.totals.units),
             _counted("What was thrown at it", outcome.faults),
         ),
         (_effects(outcome), _provenance(outcome)),
@@ -79,7 +81,7 @@ def _steps(outcome: Outcome) -> Table:
 
 def _cost(outcome: Outcome) -> Table:
     money = money_of(outcome)
-    shipped = outcome.shipped_orders or 1
+    shipped = outcome.totals.shipped_orders or 1
     table = _table("Cost per shipped order", "part", "amount", "share")
     for part in sorted(outcome.cost, key=lambda part: -part.minor):
         share = percent(part.minor / outcome.cost_minor) if outcome.cost_minor else ""

@@ -39,11 +39,13 @@ class Carriers:
         agenda: Agenda,
         habits: CarrierHabits | None = None,
         stopped: Callable[[str], bool] = lambda tracking: False,
+        gone: Callable[[str], None] = lambda tracking: None,
     ) -> None:
         self.chance = chance
         self.agenda = agenda
         self.habits = habits or CarrierHabits()
         self.stopped = stopped
+        self.gone = gone
         self.counts: dict[str, int] = {}
 
     def take(self, parcel: Parcel) -> None:
@@ -74,6 +76,7 @@ class Carriers:
         def deliver(entity: str, due: float) -> Iterable[Inbound]:
             if self.stopped(parcel.tracking):
                 return
+            self.gone(parcel.tracking)
             delivered = ShipmentDelivered(
                 order_id=parcel.order_id,
                 fulfillment_id=parcel.fulfillment_id,
@@ -89,6 +92,7 @@ class Carriers:
         def lose(entity: str, due: float) -> Iterable[Inbound]:
             if self.stopped(parcel.tracking):
                 return
+            self.gone(parcel.tracking)
             self.counts["parcel lost"] = self.counts.get("parcel lost", 0) + 1
             lost = ShipmentLost(
                 order_id=parcel.order_id,

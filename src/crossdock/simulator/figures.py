@@ -5,10 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from crossdock import db, invariants
-from crossdock.simulator import audit_store, figures_store
-from crossdock.simulator.outcome import Checked, Counted, Histogram, ProcessMap, Step, Stuck
+import msgspec
 
+from crossdock import db, invariants
+from crossdock.allocation.records import Record
+from crossdock.simulator import audit_store, figures_store
+from crossdock.simulator.outcome import (
+    Amount,
+    Checked,
+    Counted,
+    Histogram,
+    ProcessMap,
+    Step,
+    Stuck,
+)
+
+COST_PARTS = {
+    "freight": "freight",
+    "handling": "handling",
+    "split": "extra parcels",
+    "markdown": "markdown avoided",
+    "stockout": "stock-out risk",
+    "failed_pick": "failed picks",
+    "lateness": "lateness",
+    "load": "load of the node",
+}
 PROCESSES = ("order-to-fulfillment", "fulfillment")
 HISTOGRAMS = ("placed to shipped", "placed to delivered")
 HISTOGRAM_BINS = 36
@@ -106,3 +127,27 @@ def stuck_orders(connection: db.Connection) -> tuple[Stuck, ...]:
         reasons += [f"{dead} dead letters"] if dead else []
         found.append(Stuck(order=f"{channel} {number}", reason="; ".join(reasons)))
     return tuple(found)
+
+
+def costs(connection: db.Connection) -> tuple[Amount, ...]:
+    """What the sourcing decisions reckoned with, for the work that shipped, by part."""
+    decode = msgspec.msgpack.Decoder(Record).decode
+    sums = dict.fromkeys(COST_PARTS, 0)
+    for body, nodes in figures_store.shipped_decisions(connection):
+        for decision in decode(body).decisions:
+            for planned in decision.chosen.nodes:
+                if planned.node in nodes:
+                    for part in COST_PARTS:
+                        sums[part] += getattr(planned.cost, part)
+    return tuple(
+        Amount(name=COST_PARTS[part], minor=minor) for part, minor in sums.items() if minor
+    )
+
+
+def cancellations(connection: db.Connection, canceled_units: int) -> tuple[Counted, ...]:
+    """Canceled units by reason; what no request asked for was refused for want of stock."""
+    asked = figures_store.cancellation_reasons(connection)
+    rest = canceled_units - sum(one.count for one in asked)
+    if rest > 0:
+        asked.append(Counted(name="refused for want of stock", count=rest))
+    return in_order(Counted(name=one.name.replace("_", " "), count=one.count) for one in asked)

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from crossdock import db
-from crossdock.simulator.outcome import Activity, Counted, Flow, Interval, NodeLoad, Step
+from crossdock.simulator.outcome import (
+    Activity,
+    Counted,
+    Flow,
+    Interval,
+    NodeLoad,
+    Step,
+    Totals,
+)
 from crossdock.simulator.store import fetch
 
 
-class Totals(NamedTuple):
-    """Orders and units by what became of them; money is minor units."""
-
-    orders: int
-    closed: int
-    shipped_orders: int
-    canceled_orders: int
-    lines: int
-    units: int
-    shipped_units: int
-    canceled_units: int
-    open_units: int
-    value_minor: int
-
-
 def totals(connection: db.Connection) -> Totals:
-    """Orders, lines and units of the whole run."""
+    """Orders, groups, lines and units of the whole run."""
     (row,) = fetch(
         connection,
         """
@@ -36,7 +29,12 @@ def totals(connection: db.Connection) -> Totals:
             FROM order_line GROUP BY order_id)
         SELECT count(*), count(*) FILTER (WHERE o.stage = 'closed'),
                count(*) FILTER (WHERE shipped > 0),
+               (SELECT count(*) FROM (SELECT FROM shipment GROUP BY order_id
+                                      HAVING count(*) > 1) s),
                count(*) FILTER (WHERE canceled = units),
+               (SELECT count(*) FROM delivery_group
+                WHERE actual_arrived_at IS NOT NULL AND first_arrive_by IS NOT NULL),
+               (SELECT count(*) FROM delivery_group WHERE actual_arrived_at <= first_arrive_by),
                coalesce(sum(lines), 0)::bigint, coalesce(sum(units), 0)::bigint,
                coalesce(sum(shipped), 0)::bigint, coalesce(sum(canceled), 0)::bigint,
                coalesce(sum(units - shipped - canceled), 0)::bigint,
@@ -44,28 +42,7 @@ def totals(connection: db.Connection) -> Totals:
         FROM sales_order o JOIN one ON one.order_id = o.id
         """,
     )
-    return Totals(*row)
-
-
-def split_orders(connection: db.Connection) -> int:
-    """Orders that left in more than one shipment."""
-    found: int = fetch(
-        connection,
-        "SELECT count(*) FROM (SELECT FROM shipment GROUP BY order_id HAVING count(*) > 1) s",
-    )[0][0]
-    return found
-
-
-def on_time(connection: db.Connection) -> tuple[int, int]:
-    """Groups delivered with a first promise, and those of them delivered by it."""
-    (row,) = fetch(
-        connection,
-        """
-        SELECT count(*), count(*) FILTER (WHERE actual_arrived_at <= first_arrive_by)
-        FROM delivery_group WHERE actual_arrived_at IS NOT NULL AND first_arrive_by IS NOT NULL
-        """,
-    )
-    return row[0], row[1]
+    return Totals(**dict(zip(Totals.__struct_fields__, row, strict=True)))
 
 
 _WAYS = """
@@ -305,3 +282,91 @@ def outcome_rows(connection: db.Connection) -> list[tuple[Any, ...]]:
         ORDER BY 1, 2, 3, 8
         """,
     )
+
+
+def shipped_decisions(connection: db.Connection) -> list[tuple[bytes, list[str]]]:
+    """Stored decisions with the nodes of theirs that shipped: (body, nodes)."""
+    return fetch(
+        connection,
+        """
+        SELECT d.body, array_agg(DISTINCT f.node)
+        FROM decision d
+        JOIN fulfillment_order f ON f.order_id = d.order_id AND f.decision_id = d.id
+        WHERE EXISTS (SELECT FROM shipment s
+                      WHERE s.order_id = f.order_id AND s.fulfillment_id = f.id)
+        GROUP BY d.id, d.decided_at, d.body
+        """,
+    )
+
+
+def telling_orders(connection: db.Connection, most: int) -> list[tuple[str, str]]:
+    """Orders worth explaining, with why: re-sourced, split, largest, and an ordinary one."""
+    rows = fetch(
+        connection,
+        """
+        WITH work AS (
+            SELECT order_id, count(*) AS pieces, count(DISTINCT node) AS nodes,
+                   count(*) FILTER (WHERE replaces IS NOT NULL) AS again
+            FROM fulfillment_order GROUP BY order_id),
+        ranked AS (
+            SELECT order_id, CASE WHEN again > 0 THEN 'sourced again after a failed pick'
+                                  WHEN nodes > 2 THEN 'split over ' || nodes || ' nodes'
+                                  WHEN nodes = 2 THEN 'split over two nodes'
+                                  ELSE 'one node' END AS why, pieces
+            FROM work),
+        numbered AS (
+            SELECT order_id, why,
+                   row_number() OVER (PARTITION BY why ORDER BY pieces DESC, order_id) AS place
+            FROM ranked)
+        SELECT order_id, why FROM numbered WHERE place <= 2 ORDER BY place, why DESC LIMIT %s
+        """,
+        (most,),
+    )
+    return [(order_id, why) for order_id, why in rows]
+
+
+def order_number(connection: db.Connection, order_id: str) -> str:
+    """What the channel calls the order."""
+    (row,) = fetch(
+        connection, "SELECT channel || ' ' || number FROM sales_order WHERE id = %s", (order_id,)
+    )
+    found: str = row[0]
+    return found
+
+
+def cancellation_reasons(connection: db.Connection) -> list[Counted]:
+    """Units customers asked back and got canceled, by the reason they gave."""
+    rows = fetch(
+        connection,
+        "SELECT reason, sum(canceled)::bigint FROM cancellation GROUP BY reason"
+        " HAVING sum(canceled) > 0 ORDER BY 2 DESC",
+    )
+    return [Counted(name=name, count=count) for name, count in rows]
+
+
+def credits(connection: db.Connection) -> list[Counted]:
+    """What became of units credited by notes without a pointer."""
+    (row,) = fetch(
+        connection,
+        """
+        SELECT coalesce(sum(canceled), 0)::bigint, coalesce(sum(stopped), 0)::bigint,
+               coalesce(sum(refused), 0)::bigint
+        FROM cancellation WHERE reason = 'credit'
+        """,
+    )
+    names = ("canceled in time", "stopped on their way", "kept as return claims")
+    return [Counted(name=name, count=count) for name, count in zip(names, row, strict=True)]
+
+
+def shortages(connection: db.Connection) -> list[Counted]:
+    """Units nodes could not pick, by the reason they gave."""
+    rows = fetch(
+        connection,
+        """
+        SELECT reason, sum(quantity)::bigint FROM stock_ledger
+        WHERE fulfillment_id IS NOT NULL
+          AND to_bucket IN ('unexplained', 'damaged', 'quality_control', 'lost')
+        GROUP BY reason ORDER BY 2 DESC
+        """,
+    )
+    return [Counted(name=name.replace("_", " "), count=count) for name, count in rows]

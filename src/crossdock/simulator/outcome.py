@@ -143,8 +143,8 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a run has to say. Rates are fractions from 0 to 1."""
+class Ran(msgspec.Struct, frozen=True, kw_only=True):
+    """What was run, when in simulated time, and what it took."""
 
     title: str
     orders_file: str
@@ -158,23 +158,52 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     ended: datetime
     wall_seconds: float
     peak_memory_bytes: int
+
+
+class Totals(msgspec.Struct, frozen=True, kw_only=True):
+    """Orders and units by what became of them."""
+
     orders: int
-    lines: int
-    units: int
     closed: int
     shipped_orders: int
+    split_orders: int
+    """Shipped in more than one shipment."""
     canceled_orders: int
     """Canceled whole: nothing of them was shipped."""
+    promised_groups: int
+    """Delivered, with a first promise."""
+    kept_groups: int
+    """Delivered by the first promise."""
+    lines: int
+    units: int
     shipped_units: int
     canceled_units: int
     open_units: int
-    fill_rate: float
-    """Units shipped of the units the customer did not cancel."""
-    split_rate: float
-    """Shipped orders that left in more than one fulfillment."""
-    on_time_rate: float | None
-    """Delivered by the first promise, of the delivered that had one."""
     value_minor: int
+    """What customers pay for the shipped units."""
+
+    @property
+    def fill_rate(self) -> float | None:
+        """Units shipped of the units that were not canceled."""
+        wanted = self.units - self.canceled_units
+        return self.shipped_units / wanted if wanted else None
+
+    @property
+    def split_rate(self) -> float | None:
+        """Shipped orders that left in more than one shipment."""
+        return self.split_orders / self.shipped_orders if self.shipped_orders else None
+
+    @property
+    def on_time_rate(self) -> float | None:
+        """Of the delivered that had a promise."""
+        return self.kept_groups / self.promised_groups if self.promised_groups else None
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a run has to say."""
+
+    run: Ran
+    totals: Totals
     cost: tuple[Amount, ...]
     cancellations: tuple[Counted, ...]
     """Units by reason."""

@@ -18,7 +18,7 @@ from crossdock.model.messages import (
     LineQuantity,
     StockMove,
 )
-from crossdock.model.orders import SalesOrder
+from crossdock.model.outside import OutsideOrder
 from crossdock.simulator.agenda import Agenda
 from crossdock.simulator.chance import Chance
 from crossdock.simulator.hours import Hours, instant
@@ -51,7 +51,7 @@ class Customers:
         self.habits = habits or CustomerHabits()
         self.counts: dict[str, int] = {}
 
-    def placed(self, order: SalesOrder) -> None:
+    def placed(self, order: OutsideOrder) -> None:
         """Some will want all or part of it back, minutes to days later."""
         drawn = self.chance.fraction("cancels", order.id)
         whole = self.habits.cancel_probability

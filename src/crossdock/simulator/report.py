@@ -58,30 +58,37 @@ def percent(fraction: float | None) -> str:
 def cards(o: Outcome) -> list[Card]:
     """The headline figures, in the order of the page."""
     money = money_of(o)
-    span = (o.ended - o.started).total_seconds()
+    span = (o.run.ended - o.run.started).total_seconds()
     delivered = next((s for s in o.steps if s.name == "placed to delivered"), None)
-    shipped = o.shipped_orders or 1
+    shipped = o.totals.shipped_orders or 1
     effects = sum(e.done for e in o.effects)
     doubled = sum(e.doubled for e in o.effects)
     return [
-        Card("Orders", number(o.orders), f"{number(o.lines)} lines, {number(o.units)} units"),
+        Card(
+            "Orders",
+            number(o.totals.orders),
+            f"{number(o.totals.lines)} lines, {number(o.totals.units)} units",
+        ),
         Card(
             "Throughput",
-            f"{number(o.orders / o.wall_seconds)} /s",
-            f"{duration(o.wall_seconds)} for {duration(span)} of business",
+            f"{number(o.totals.orders / o.run.wall_seconds)} /s",
+            f"{duration(o.run.wall_seconds)} for {duration(span)} of business",
         ),
-        Card("Fill rate", percent(o.fill_rate), "units shipped of units still wanted"),
+        Card("Fill rate", percent(o.totals.fill_rate), "units shipped of units still wanted"),
         Card(
             "Canceled whole",
-            percent(o.canceled_orders / (o.orders or 1)),
-            f"{number(o.canceled_orders)} orders, {number(o.canceled_units)} units in all",
+            percent(o.totals.canceled_orders / (o.totals.orders or 1)),
+            f"{number(o.totals.canceled_orders)} orders; "
+            f"{number(o.totals.canceled_units)} units in all",
         ),
-        Card("Split rate", percent(o.split_rate), "shipped orders in more than one shipment"),
-        Card("On time", percent(o.on_time_rate), "delivered by the first promise"),
+        Card(
+            "Split rate", percent(o.totals.split_rate), "shipped orders in more than one shipment"
+        ),
+        Card("On time", percent(o.totals.on_time_rate), "delivered by the first promise"),
         Card(
             "Cost per order",
             money(o.cost_minor / shipped),
-            f"shipped orders; {o.cost_minor / (o.value_minor or 1) * 100:.1f} % of their value",
+            f"shipped orders; {percent(o.cost_minor / (o.totals.value_minor or 1))} of their value",
         ),
         Card(
             "To the doorstep",
@@ -106,7 +113,7 @@ def cards(o: Outcome) -> list[Card]:
 def drawings(o: Outcome) -> dict[str, Markup]:
     """Every chart of the page by name."""
     money = money_of(o)
-    shipped = o.shipped_orders or 1
+    shipped = o.totals.shipped_orders or 1
     return {
         "over_time": _over_time(o),
         "cycle": charts.histogram(
@@ -140,7 +147,7 @@ def drawings(o: Outcome) -> dict[str, Markup]:
             "cancellations",
             "Canceled units by reason",
             [
-                Bar(c.name, c.count, _share(c.count, o.units), "--c4")
+                Bar(c.name, c.count, _share(c.count, o.totals.units), "--c4")
                 for c in sorted(o.cancellations, key=lambda c: -c.count)[:12]
             ],
         ),
@@ -223,4 +230,4 @@ class _Money:
 
 def money_of(o: Outcome) -> _Money:
     """Writes amounts in the currency of the run."""
-    return _Money(o.currency, o.minor_digits)
+    return _Money(o.run.currency, o.run.minor_digits)

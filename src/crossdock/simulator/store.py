@@ -125,6 +125,16 @@ def unfinished_orders(connection: db.Connection) -> int:
     return found
 
 
+def is_unused(connection: db.Connection) -> bool:
+    """Whether no order was ever taken in and no stock loaded."""
+    used: bool = fetch(
+        connection,
+        "SELECT EXISTS (SELECT FROM process) OR EXISTS (SELECT FROM stock_level)"
+        " OR EXISTS (SELECT FROM inbox)",
+    )[0][0]
+    return not used
+
+
 def analyze(connection: db.Connection) -> None:
     """Give the planner fresh numbers after a bulk load."""
     connection.execute("ANALYZE")
