@@ -230,5 +230,5 @@ def test_one_snapshot_does_not_see_what_others_commit_meanwhile(empty_database_u
 def test_a_list_comes_back_as_it_was_given(
     connection: db.Connection, values: list[object], kind: str
 ) -> None:
-    row = connection.execute(f"SELECT %s::{kind}[]", [values]).fetchone()  # type: ignore[arg-type]
+    row = connection.execute(f"SELECT %s::{kind}[]", [values]).fetchone()
     assert row == (values,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, time
@@ -56,6 +57,10 @@ class FactsShelf:
                 catalog.load_products(connection), catalog.load_node_products(connection)
             )
             self._products = (versions.products, products)
+            # Tens of thousands of facts live as long as the worker: the collector need not walk
+            # them again and again.
+            gc.collect()
+            gc.freeze()
         return Facts(self._network[1], self._network[2], self._products[1])
 
 

@@ -6,8 +6,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import assert_never
 
-from crossdock.engine.capability import Issued, Outgoing
+from crossdock.engine.capability import Delivery, Issued, Outgoing
+from crossdock.engine.process import Address
 from crossdock.engine.transaction import Transaction
+from crossdock.inventory.facts.shortages import break_reservations, serve_backorders
+from crossdock.inventory.facts.station import ORDERS
 from crossdock.inventory.model import (
     AcceptDemand,
     FreeLine,
@@ -16,6 +19,8 @@ from crossdock.inventory.model import (
     PickStock,
     ReservationsFreed,
     ShipStock,
+    ShortageFound,
+    StockArrived,
     StockPicked,
     StockShipped,
     StockUnpicked,
@@ -59,6 +64,8 @@ class _Work:
         self.tx = tx
         self.book = tx.book(ReservationBook)
         self.moves: list[Move] = []
+        self.unqueued: set[str] = set()
+        """SKUs of queued units that were given up."""
 
     def answer(self, issued: Sequence[Issued]) -> list[Outgoing]:
         commands = [_known(each.command) for each in issued]
@@ -67,9 +74,21 @@ class _Work:
             each.reply(self._answer_one(command))
             for each, command in zip(issued, commands, strict=True)
         ]
-        if self.moves:
-            apply_moves(self.tx, self.moves)
-        return answers
+        return answers + self._tell_others(issued[-1].cause)
+
+    def _tell_others(self, cause: Delivery) -> list[Outgoing]:
+        """Book the moves; tell orders that lost their units by them, and those that can be served.
+
+        What was given up may be what a backorder waits for.
+        """
+        levels = apply_moves(self.tx, self.moves) if self.moves else []
+        told: list[ShortageFound | StockArrived] = [
+            shortage.found for shortage in break_reservations(self.tx, levels)
+        ]
+        given_up = {level.key.sku for level in levels if level.available > level.available_before}
+        skus = given_up | self.unqueued
+        told += [arrival.found for arrival in serve_backorders(self.tx, skus)]
+        return [Outgoing(Address(ORDERS, m.order_id, m.order_id), m, cause) for m in told]
 
     def _answer_one(self, command: Known) -> Message:
         match command:
@@ -181,6 +200,8 @@ class _Work:
         if promised.node is not None:
             bucket = "picked" if promised.state == PICKED else "reserved"
             self._move(promised, bucket, "free", reason, promised.fulfillment_id)
+        else:
+            self.unqueued.add(promised.sku)
         if requeue:
             self.book.queue(promised)
         else:
