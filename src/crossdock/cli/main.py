@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from crossdock import __version__
-from crossdock.cli import bench, check, database, dead_letters, settings
+from crossdock.cli import bench, check, database, dead_letters, networks, orders, schema, settings
 from crossdock.cli.context import FaultsShown, Options
 
 COMMANDS = (
@@ -19,6 +19,9 @@ COMMANDS = (
     check.register,
     database.register,
     dead_letters.register,
+    schema.register,
+    networks.register,
+    orders.register,
     settings.register,
 )
 

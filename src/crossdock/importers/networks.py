@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from crossdock.catalog.errors import NetworkUnreadable
 from crossdock.catalog.files import load_network
 from crossdock.importers.errors import UnusableInput
 from crossdock.importers.gathering import Known
@@ -27,7 +28,10 @@ def open_network(
     """
     if path.name.removesuffix(".gz").endswith(".csv"):
         return Known(network=read_locations(Reading(path, rejects), brand, seed).network)
-    read = load_network(path)
+    try:
+        read = load_network(path)
+    except NetworkUnreadable as error:
+        raise UnusableInput(error.problem, advice=error.advice) from error
     if read.problems:
         shown = "\n".join(f"  {problem}" for problem in read.problems[:SHOWN_PROBLEMS])
         more = len(read.problems) - SHOWN_PROBLEMS

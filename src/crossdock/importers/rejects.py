@@ -121,6 +121,8 @@ class Rejects:
         """Rejects that are not a row of their own."""
         self.by_reason: Counter[str] = Counter()
         self.samples: list[Reject] = []
+        self.first_of: dict[str, Reject] = {}
+        """The first of each reason."""
         self._file: IO[bytes] | None = None
         self._encoder = msgspec.json.Encoder()
 
@@ -176,6 +178,7 @@ class Rejects:
         else:
             self.lines += 1
         self.by_reason[reject.reason] += 1
+        self.first_of.setdefault(reject.reason, reject)
         if len(self.samples) < SAMPLES_KEPT:
             self.samples.append(reject)
         if self.path is None:

@@ -61,6 +61,8 @@ _DAY_CURVE = (
 _LINE_COUNT_WEIGHTS = (0.44, 0.28, 0.16, 0.08, 0.04)
 _QUANTITY_WEIGHTS = (0.86, 0.10, 0.03, 0.01)
 _FREE_SHIPPING_FROM = 5000
+_SUSPICIOUS_CENTS = 1_050_000
+"""Worth of a line of a suspicious order: above what the shipped policy lets pass unseen."""
 _SHIPPING = {"standard": 595, "express": 1495, "next_day": 2495}
 _PROMISED_DAYS = {"standard": 5, "express": 2, "next_day": 1}
 # State sales tax in tenths of a percent, without local additions (Tax Foundation, 2024).
@@ -206,7 +208,7 @@ def _lines(
     strange = np.repeat(suspicious, line_count)
     dear = np.argsort(-assortment.prices, kind="stable")[: max(len(assortment.skus) // 50, 1)]
     sku[strange] = rng.choice(dear, int(strange.sum()))
-    quantity[strange] = rng.integers(5, 12, int(strange.sum()))
+    quantity[strange] = _SUSPICIOUS_CENTS // assortment.prices[sku[strange]] + 1
     return sku, quantity, start
 
 

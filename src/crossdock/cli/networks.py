@@ -1,0 +1,75 @@
+"""`crossdock network`: networks and whole made-up retailers as files to run and to start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from crossdock.catalog.files import save_network
+from crossdock.cli.context import FOUND_SOMETHING, output
+from crossdock.importers import Rejects
+from crossdock.importers.locations import read_locations
+from crossdock.importers.text import Reading
+from crossdock.kernel.errors import SettingRefused
+from crossdock.simulator.retailer import RetailerPlan, make_retailer, write_retailer
+
+network = typer.Typer(no_args_is_help=True, help="Networks of nodes, as files.")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds `network`."""
+    app.add_typer(network, name="network")
+
+
+@network.command("from-locations")
+def from_locations(
+    file: Annotated[Path, typer.Argument(help="CSV of store locations (brand, city, latitude …).")],
+    brand: Annotated[str, typer.Option(help="The chain, as the column brand names it.")],
+    out: Annotated[Path, typer.Option(help="The network file to write (.jsonl or .jsonl.gz).")],
+    rejects: Annotated[
+        Path | None, typer.Option(help="Write every row not taken to this file (JSON Lines).")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed for hours, capacity and costs.")] = 1,
+) -> None:
+    """Make a network of a chain's real stores; hours, capacity and costs come from the seed."""
+    _require_lines(out)
+    with Rejects(rejects) as refused:
+        found = read_locations(Reading(file, refused), brand, seed)
+    save_network(out, found.network)
+    output.print(
+        f"{out}: {found.stores} stores of {brand} and {len(found.network.nodes) - found.stores} "
+        "made-up DCs. Hours, capacity and costs are filled from the seed.",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    if len(refused):
+        output.print(f"{len(refused)} rows of {brand} were not taken.", style="bold red")
+        raise typer.Exit(FOUND_SOMETHING)
+
+
+@network.command("made-up")
+def made_up(
+    folder: Annotated[Path, typer.Argument(help="Folder for orders.jsonl and network.jsonl.")],
+    seed: Annotated[int, typer.Option(help="The same seed gives the same retailer.")] = 1,
+    orders: Annotated[int, typer.Option(min=1)] = 20_000,
+    stores: Annotated[int, typer.Option(min=0, max=20_000)] = 600,
+    dcs: Annotated[int, typer.Option(min=1, max=50)] = 2,
+    skus: Annotated[int, typer.Option(min=100, max=900_000)] = 20_000,
+    hours: Annotated[float, typer.Option(min=1, help="How long orders come in.")] = 48.0,
+) -> None:
+    """Write a made-up retailer on real US geography: its network, products, stock and orders."""
+    plan = RetailerPlan(orders=orders, stores=stores, dcs=dcs, skus=skus, hours=hours)
+    dataset = make_retailer(seed, plan)
+    written = write_retailer(dataset, folder)
+    for path in written:
+        output.print(str(path), markup=False, highlight=False, soft_wrap=True)
+
+
+def _require_lines(out: Path) -> None:
+    if not out.name.endswith((".jsonl", ".jsonl.gz")):
+        raise SettingRefused(f"{out} is no name for a network file.", advice="Name it .jsonl.")
+    if not out.parent.is_dir():
+        raise SettingRefused(f"The folder {out.parent} does not exist.", advice="Create it first.")
