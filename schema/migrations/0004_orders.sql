@@ -166,12 +166,14 @@ CREATE TABLE tender (
     status text COLLATE "C" NOT NULL,
     CONSTRAINT tender_pkey PRIMARY KEY (order_id, number),
     CONSTRAINT tender_status CHECK (
-        status IN ('unused', 'asked', 'authorized', 'refused', 'paid', 'voided', 'expired')),
+        status IN ('unused', 'asked', 'authorized', 'refused', 'paid', 'account', 'expired')),
     CONSTRAINT tender_amounts_are_not_negative CHECK (
         least(amount, authorized, captured, voided, refunded, debt) >= 0),
     CONSTRAINT refunds_come_from_captures CHECK (refunded <= captured),
     CONSTRAINT captures_stay_within_the_tender CHECK (captured <= amount)
 ) WITH (fillfactor = 70);
+COMMENT ON COLUMN tender.status IS
+    'paid: the channel has the money; account: the customer is billed; expired: not renewed in time';
 COMMENT ON COLUMN tender.authorized IS 'what the provider holds for us now: captures and voids take from it';
 COMMENT ON COLUMN tender.debt IS 'shipped, asked for, and refused so far: money the customer owes';
 

@@ -1,0 +1,1 @@
+"""Orders before and beside their process: intake, validation, screening, holds and tasks."""

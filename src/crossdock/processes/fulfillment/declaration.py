@@ -1,0 +1,34 @@
+"""The process itself; its handlers are in process.py, what recalls need in recalling.py."""
+
+from __future__ import annotations
+
+from crossdock.engine.process import Address, Process, Send
+from crossdock.kernel.messages import Message
+from crossdock.ordering.model import FULFILLMENT_PROCESS, ORDER_PROCESS
+from crossdock.processes.fulfillment.state import FulfillmentState
+
+SUBMITTED = "submitted"
+"""Nobody at the node has looked at it."""
+WORKING = "working"
+"""Accepted: being picked and packed."""
+SHIPPED = "shipped"
+"""Nothing is left at the node; packages are on their way."""
+CLOSED = "closed"
+
+AT_NODE = (SUBMITTED, WORKING)
+ALIVE = (SUBMITTED, WORKING, SHIPPED)
+
+process = Process(
+    FULFILLMENT_PROCESS,
+    version=1,
+    owner="store operations",
+    state=FulfillmentState,
+    stages=(SUBMITTED, WORKING, SHIPPED, CLOSED),
+    closed=(CLOSED,),
+)
+process.objects = lambda work, message: [work.id, work.order_id]
+
+
+def to_order(work: FulfillmentState, message: Message) -> Send:
+    """Tell the order that this work is for."""
+    return Send(Address(ORDER_PROCESS, work.order_id, work.order_id), message)

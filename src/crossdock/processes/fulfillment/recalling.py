@@ -1,0 +1,173 @@
+"""Recalls: a node gives back what it still has, a carrier stops what has left, the rest is refused.
+
+Every unit asked for is answered to the order exactly once: given back, stopped, refused or moot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from crossdock.engine.process import Effect, Output
+from crossdock.model.effects import CARRIER, InterceptRequest
+from crossdock.model.messages import LineQuantity
+from crossdock.ordering.model import RecallRequested, UnitsGivenBack
+from crossdock.processes.fulfillment.declaration import to_order
+from crossdock.processes.fulfillment.state import FulfillmentState, Package, Recall
+from crossdock.processes.fulfillment.units import give_back, quantities
+
+
+def ask(work: FulfillmentState, asked: RecallRequested, now: datetime) -> Iterator[Output]:
+    """Ask the node for units that are here, the carrier for those that have left."""
+    gone: dict[int, int] = {}
+    for one in asked.lines:
+        line = work.line(one.line)
+        free = line.left - _asked_of(work, one.line) if line is not None else 0
+        here = min(one.quantity, free)
+        if here:
+            work.recalls.append(Recall(asked.request_id, one.line, here, asked.intercept))
+            work.news.recalls[asked.request_id, one.line] = [here, 0, asked.reason, now, None, True]
+            work.acknowledgement = "recall_requested"
+            work.news.changed = True
+        gone[one.line] = one.quantity - here
+    yield from _intercept(work, asked.request_id, gone, asked.intercept)
+
+
+def _asked_of(work: FulfillmentState, number: int) -> int:
+    return sum(recall.quantity for recall in work.recalls if recall.line == number)
+
+
+def _intercept(
+    work: FulfillmentState, request_id: str, gone: dict[int, int], allowed: bool
+) -> Iterator[Output]:
+    """Stop packages all of whose units are unwanted; refuse units of any other."""
+    for package in work.packages if allowed else ():
+        if package.status != "on_way" or package.asked or not package.tracking:
+            continue
+        if all(gone.get(line, 0) >= quantity for line, quantity in package.lines):
+            for line, quantity in package.lines:
+                gone[line] -= quantity
+            package.asked = f"{request_id}/{package.tracking}"
+            yield Effect(
+                connector=CARRIER,
+                operation="intercept",
+                order_key=package.tracking,
+                key=package.asked,
+                payload=InterceptRequest(
+                    order_id=work.order_id,
+                    fulfillment_id=work.id,
+                    shipment_id=package.reference,
+                    tracking=package.tracking,
+                    request_id=package.asked,
+                    carrier=package.carrier,
+                ),
+            )
+    refused = quantities(gone)
+    if refused:
+        yield _answer(work, request_id, refused=refused)
+
+
+def stop_what_left(work: FulfillmentState, now: datetime) -> Iterator[Output]:
+    """Units left although they were asked for: the carrier may stop them."""
+    for request_id, excess in _excess(work, now).items():
+        yield from _intercept(work, request_id, excess, True)
+
+
+def drop_what_is_not_here(work: FulfillmentState, now: datetime) -> Iterator[Output]:
+    """Units asked for turned out not to be here; the order hears of that in another message."""
+    for request_id, excess in _excess(work, now).items():
+        yield _answer(work, request_id, moot=quantities(excess))
+
+
+def _excess(work: FulfillmentState, now: datetime) -> dict[str, dict[int, int]]:
+    """Take off the recalls what is asked beyond the units here; by request and line."""
+    found: dict[str, dict[int, int]] = {}
+    for recall in list(work.recalls):
+        line = work.line(recall.line)
+        left = line.left if line is not None else 0
+        excess = min(recall.quantity, _asked_of(work, recall.line) - left)
+        if excess > 0:
+            found.setdefault(recall.request_id, {})[recall.line] = excess
+            recall.quantity -= excess
+            if not recall.quantity:
+                _close(work, recall, 0, now)
+    return found
+
+
+def answer_from(work: FulfillmentState, units: dict[int, int], now: datetime) -> Iterator[Output]:
+    """Answer all recalls from units that are given back anyway, and take these off `units`."""
+    for recall in list(work.recalls):
+        given = min(recall.quantity, units.get(recall.line, 0))
+        units[recall.line] = units.get(recall.line, 0) - given
+        yield from _settle(work, recall, given, now)
+
+
+def take_answer(
+    work: FulfillmentState, request_id: str, given: dict[int, int], now: datetime
+) -> Iterator[Output]:
+    """The node's answer: what it gives back is freed; what it gives beyond is sourced elsewhere."""
+    units: dict[int, int] = {}
+    for number, quantity in given.items():
+        line = work.line(number)
+        units[number] = min(quantity, line.left) if line is not None else 0
+    yield from give_back(work, units)
+    for recall in [r for r in work.recalls if r.request_id == request_id]:
+        given_here = min(recall.quantity, units.get(recall.line, 0))
+        units[recall.line] = units.get(recall.line, 0) - given_here
+        yield from _settle(work, recall, given_here, now)
+    rest = quantities(units)
+    if rest:
+        yield to_order(
+            work, UnitsGivenBack(fulfillment_id=work.id, reason="given back", lines=rest)
+        )
+    if not work.recalls and work.acknowledgement == "recall_requested":
+        left = any(line.left for line in work.lines)
+        work.acknowledgement = "accepted" if left else "recalled"
+        work.news.changed = True
+
+
+def _settle(work: FulfillmentState, recall: Recall, given: int, now: datetime) -> Iterator[Output]:
+    _close(work, recall, given, now)
+    yield _answer(
+        work,
+        recall.request_id,
+        lines=quantities({recall.line: given}),
+        refused=quantities({recall.line: recall.quantity - given}),
+    )
+
+
+def _close(work: FulfillmentState, recall: Recall, given: int, now: datetime) -> None:
+    work.recalls.remove(recall)
+    row = work.news.recalls.setdefault(
+        (recall.request_id, recall.line), [0, 0, "", now, None, False]
+    )
+    row[1], row[4] = given, now
+
+
+def refuse_package(work: FulfillmentState, package: Package, now: datetime) -> Iterator[Output]:
+    """A package that was to be stopped is beyond stopping."""
+    if package.asked:
+        lines = tuple(LineQuantity(*line) for line in package.lines)
+        request_id, package.asked = package.asked, ""
+        yield _answer(work, request_id, refused=lines)
+
+
+def _answer(
+    work: FulfillmentState,
+    request_id: str,
+    *,
+    lines: tuple[LineQuantity, ...] = (),
+    refused: tuple[LineQuantity, ...] = (),
+    moot: tuple[LineQuantity, ...] = (),
+) -> Output:
+    return to_order(
+        work,
+        UnitsGivenBack(
+            fulfillment_id=work.id,
+            reason="recalled",
+            lines=lines,
+            refused=refused,
+            moot=moot,
+            request_id=request_id,
+        ),
+    )

@@ -1,0 +1,8 @@
+"""The process order-to-fulfillment: from a channel's order to a closed one."""
+
+from crossdock.processes.order_to_fulfillment import changes, payment, process, store
+from crossdock.processes.order_to_fulfillment.declaration import process as order_to_fulfillment
+
+order_to_fulfillment.projector = store.project
+
+__all__ = ["changes", "order_to_fulfillment", "payment", "process"]

@@ -1,0 +1,58 @@
+"""What one batch changed in an order, for the tables that readers see. Never stored as such."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from crossdock.model.orders import SalesOrder
+from crossdock.ordering.rules import Share
+
+
+class News:
+    """Collected by the handlers of one batch, written by the projector."""
+
+    __slots__ = (
+        "answers",
+        "arrivals",
+        "cancellations",
+        "closed_at",
+        "entries",
+        "groups",
+        "lines",
+        "packages",
+        "placed",
+        "postings",
+        "promises",
+        "shares",
+        "shipment_lines",
+        "shipments",
+        "stage",
+        "tenders",
+    )
+
+    def __init__(self) -> None:
+        self.placed: SalesOrder | None = None
+        """The order itself, in the batch that opened it."""
+        self.shares: list[Share] = []
+        self.stage = False
+        """Whether the stage or the policy changed."""
+        self.closed_at: datetime | None = None
+        self.lines: set[int] = set()
+        self.tenders: set[int] = set()
+        self.groups: dict[int, dict[str, Any]] = {}
+        """Changed columns of a delivery group."""
+        self.promises: list[tuple[Any, ...]] = []
+        self.entries: dict[str, list[Any]] = {}
+        """Asked of payment providers, by key: tender, kind, amount, shipment, reason, status,
+        asked at, settled at, reference."""
+        self.answers: dict[str, tuple[str, datetime, str, str]] = {}
+        """Their answers to what was asked in earlier batches: status, when, reference, reason."""
+        self.postings: list[tuple[Any, ...]] = []
+        self.shipments: list[tuple[Any, ...]] = []
+        self.packages: list[tuple[Any, ...]] = []
+        self.shipment_lines: list[tuple[Any, ...]] = []
+        self.arrivals: list[tuple[str, int, str, datetime]] = []
+        """Shipment, package, column, when."""
+        self.cancellations: dict[tuple[str, int], list[Any]] = {}
+        """By (request, line): requested, canceled, stopped, refused, reason, requested_at."""

@@ -1,0 +1,264 @@
+"""What payment providers answer, and what an order does about it.
+
+Money in flight keeps an order from being closed; an answer after a cancellation is given back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from crossdock.engine.process import Effect, OpenCase, Output, StartTimer, Unfit
+from crossdock.model.effects import (
+    PAYMENT,
+    AuthorizationRefused,
+    CaptureRefused,
+    PaymentAuthorized,
+    PaymentCaptured,
+    PaymentRefunded,
+    PaymentRequest,
+    PaymentVoided,
+    RefundRefused,
+    VoidRefused,
+)
+from crossdock.ordering.model import AuthorizationExpiring, DebtDue, PaymentOverdue
+from crossdock.processes.order_to_fulfillment import canceling, closing, holding, money, telling
+from crossdock.processes.order_to_fulfillment.declaration import (
+    CHECKING,
+    CLOSED,
+    HELD,
+    OPEN,
+    process,
+)
+from crossdock.processes.order_to_fulfillment.process import screen
+from crossdock.processes.order_to_fulfillment.state import SalesOrderState
+from crossdock.processes.order_to_fulfillment.units import is_settled
+
+BUSY = (CHECKING, HELD, OPEN)
+
+
+@process.on(PaymentAuthorized, stages=BUSY)
+def take_authorization(
+    order: SalesOrderState, answer: PaymentAuthorized, now: datetime
+) -> Iterator[Output]:
+    """The money is there: once all of it is, the order is looked at and accepted."""
+    tender = order.tender(answer.tender)
+    _answered(order, answer.key, "done", now, reference=answer.authorization)
+    if not tender.granted:
+        tender.granted = answer.amount
+    tender.asking, tender.status = 0, money.AUTHORIZED
+    tender.authorization, tender.authorized_until = answer.authorization, answer.expires_at
+    if answer.expires_at is not None:
+        early = timedelta(hours=order.policy.reauthorize_hours)
+        yield StartTimer(
+            name=f"authorization-{tender.number}",
+            due=max(now, answer.expires_at - early),
+            message=AuthorizationExpiring(tender=tender.number),
+        )
+    yield from money.release(order, now, "canceled")
+    if order.stage == CHECKING and not _waits(order):
+        yield screen(order, answer.risk)
+    yield from closing.finish(order, now)
+
+
+@process.on(PaymentAuthorized, stages=(CLOSED,))
+def give_authorization_back(
+    order: SalesOrderState, answer: PaymentAuthorized, now: datetime
+) -> Iterator[Output]:
+    """It came after the end: nobody needs it."""
+    order.in_flight += 1
+    yield Effect(
+        connector=PAYMENT,
+        operation="void",
+        order_key=order.id,
+        key=f"{answer.key}/void",
+        payload=PaymentRequest(
+            order_id=order.id,
+            tender=answer.tender,
+            amount=answer.amount,
+            currency=order.facts.currency,
+            authorization=answer.authorization,
+            reason="canceled",
+        ),
+    )
+
+
+def _waits(order: SalesOrderState) -> bool:
+    """Whether money is still missing or asked for."""
+    return money.missing(order) > 0 or any(t.status == money.ASKED for t in order.tenders)
+
+
+@process.on(AuthorizationRefused, stages=BUSY)
+def try_next_tender(
+    order: SalesOrderState, answer: AuthorizationRefused, now: datetime
+) -> Iterator[Output]:
+    """The next tender, if there is one; else a person decides, or the order ends, by policy."""
+    tender = order.tender(answer.tender)
+    _answered(order, answer.key, "refused", now, reason=answer.reason)
+    tender.asking = 0
+    tender.status = money.EXPIRED if tender.granted else money.REFUSED
+    if order.stage == CHECKING:
+        asked = list(money.authorize(order, now))
+        yield from asked
+        if not asked and not any(t.status == money.ASKED for t in order.tenders):
+            yield from _no_tender_left(order, answer.reason, now)
+    elif not is_settled(order):
+        yield from _no_tender_left(order, answer.reason, now)
+    yield from closing.finish(order, now)
+
+
+def _no_tender_left(order: SalesOrderState, reason: str, now: datetime) -> Iterator[Output]:
+    yield from telling.tell(order, "payment_problem", str(order.tenders[0].attempt))
+    if order.policy.on_payment_refused == "cancel":
+        request = f"{order.id}/payment"
+        yield from canceling.wish(order, request, "payment_refused", now)
+        return
+    yield from holding.hold(order, holding.PAYMENT, reason, "payments", now)
+    due = now + timedelta(hours=order.policy.payment_hold_hours)
+    yield StartTimer(name="payment", due=due, message=PaymentOverdue())
+
+
+@process.on(PaymentOverdue, stages=(HELD, OPEN))
+def stop_waiting(
+    order: SalesOrderState, overdue: PaymentOverdue, now: datetime
+) -> Iterator[Output]:
+    """Nobody settled how it is paid: what has not left is canceled."""
+    if holding.PAYMENT in order.holds:
+        yield from canceling.wish(order, f"{order.id}/payment", "payment_refused", now)
+        yield from closing.finish(order, now)
+
+
+@process.on(AuthorizationExpiring, stages=(OPEN,))
+def renew(
+    order: SalesOrderState, expiring: AuthorizationExpiring, now: datetime
+) -> Iterator[Output]:
+    """Ask again for what is not charged yet, while there is something to charge for."""
+    tender = order.tender(expiring.tender)
+    if tender.free > 0 and tender.status == money.AUTHORIZED and not is_settled(order):
+        yield money.ask_authorization(order, tender, tender.free, now)
+
+
+@process.on(PaymentCaptured)
+def take_capture(
+    order: SalesOrderState, answer: PaymentCaptured, now: datetime
+) -> Iterator[Output]:
+    """The money is ours."""
+    tender = order.tender(answer.tender)
+    _answered(order, answer.key, "done", now, reference=answer.reference)
+    tender.captured += answer.amount
+    if _attempt_of(answer.key) > 1:
+        tender.debt -= min(tender.debt, answer.amount)
+    yield from _settled(order, now)
+
+
+@process.on(CaptureRefused)
+def note_debt(order: SalesOrderState, answer: CaptureRefused, now: datetime) -> Iterator[Output]:
+    """The goods are gone and the money did not come: a debt, visible and tried again."""
+    tender = order.tender(answer.tender)
+    attempt = _attempt_of(answer.key)
+    _answered(order, answer.key, "refused", now, reason=answer.reason)
+    if attempt == 1:
+        tender.debt += answer.amount
+        yield from telling.tell(order, "payment_due", answer.key[-40:], amount=answer.amount)
+    shipment_id = answer.key.split("/")[3]
+    if attempt < order.policy.capture_attempts:
+        order.in_flight += 1
+        yield StartTimer(
+            name=f"debt-{tender.number}-{shipment_id}",
+            due=now + timedelta(hours=order.policy.capture_retry_hours),
+            message=DebtDue(
+                tender=tender.number,
+                amount=answer.amount,
+                shipment_id=shipment_id,
+                attempt=attempt + 1,
+            ),
+        )
+        return
+    yield OpenCase(
+        kind="unpaid debt",
+        subject=order.id,
+        detail=f"{answer.amount} of shipment {shipment_id}: {answer.reason}",
+        priority=2,
+    )
+    yield from _settled(order, now)
+
+
+@process.on(DebtDue, stages=(OPEN,))
+def collect(order: SalesOrderState, due: DebtDue, now: datetime) -> Iterator[Output]:
+    """Try again to capture what is still owed."""
+    order.in_flight -= 1
+    tender = order.tender(due.tender)
+    amount = min(due.amount, tender.debt)
+    if amount:
+        yield money.capture(order, tender, amount, due.shipment_id, due.attempt, now)
+    yield from closing.finish(order, now)
+
+
+@process.on(PaymentVoided)
+def note_void(order: SalesOrderState, answer: PaymentVoided, now: datetime) -> Iterator[Output]:
+    """The provider holds it no longer."""
+    order.tender(answer.tender).voided += answer.amount
+    _answered(order, answer.key, "done", now)
+    yield from _settled(order, now)
+
+
+@process.on(VoidRefused)
+def note_kept(order: SalesOrderState, answer: VoidRefused, now: datetime) -> Iterator[Output]:
+    """It will expire by itself."""
+    _answered(order, answer.key, "refused", now, reason=answer.reason)
+    yield from _settled(order, now)
+
+
+@process.on(PaymentRefunded)
+def note_refund(order: SalesOrderState, answer: PaymentRefunded, now: datetime) -> Iterator[Output]:
+    """The customer has it back."""
+    order.tender(answer.tender).refunded += answer.amount
+    _answered(order, answer.key, "done", now, reference=answer.reference)
+    yield from telling.tell(order, "refunded", answer.key[-40:], amount=answer.amount)
+    yield from _settled(order, now)
+
+
+@process.on(RefundRefused)
+def report_refund(order: SalesOrderState, answer: RefundRefused, now: datetime) -> Iterator[Output]:
+    """The customer is owed money: a person has to pay it another way."""
+    _answered(order, answer.key, "refused", now, reason=answer.reason)
+    yield OpenCase(
+        kind="refund refused",
+        subject=order.id,
+        detail=f"{answer.amount} of tender {answer.tender}: {answer.reason}",
+        priority=2,
+    )
+    yield from _settled(order, now)
+
+
+def _answered(
+    order: SalesOrderState,
+    key: str,
+    status: str,
+    now: datetime,
+    reference: str = "",
+    reason: str = "",
+) -> None:
+    """One thing less in flight; the entry says how it ended."""
+    order.in_flight -= 1
+    entry = order.news.entries.get(key)
+    if entry is None:
+        order.news.answers[key] = (status, now, reference, reason)
+    else:
+        entry[5], entry[7], entry[8] = status, now, reference
+        entry[4] = reason or entry[4]
+
+
+def _settled(order: SalesOrderState, now: datetime) -> Iterator[Output]:
+    if order.stage == OPEN:
+        yield from closing.finish(order, now)
+
+
+def _attempt_of(key: str) -> int:
+    return int(key.rpartition("/")[2])
+
+
+process.takes(Unfit.STALE, AuthorizationRefused, AuthorizationExpiring, stages=(CLOSED,))
+process.takes(Unfit.STALE, PaymentOverdue, stages=(CHECKING, CLOSED))
+process.takes(Unfit.STALE, AuthorizationExpiring, stages=(CHECKING, HELD))
+process.takes(Unfit.STALE, DebtDue, stages=(CLOSED,))

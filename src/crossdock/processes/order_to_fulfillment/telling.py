@@ -1,0 +1,88 @@
+"""What the ERP and the customer are told: effects with stable keys, in order per SalesOrder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from crossdock.engine.process import Effect
+from crossdock.model.effects import ERP, NOTIFICATION, Document, DocumentLine, Notice
+from crossdock.processes.order_to_fulfillment.state import SalesOrderState
+
+Units = Iterable[tuple[int, int, int]]
+"""(line, quantity, amount)."""
+
+
+def post(
+    order: SalesOrderState,
+    kind: str,
+    units: Units,
+    amount: int,
+    key: str = "",
+    shipment_id: str = "",
+    node: str = "",
+) -> Effect:
+    """Post a document of that kind; `key` tells several of one kind apart."""
+    facts = order.facts
+    return Effect(
+        connector=ERP,
+        operation="post",
+        order_key=order.id,
+        key=f"{order.id}/{kind}/{key}" if key else f"{order.id}/{kind}",
+        payload=Document(
+            order_id=order.id,
+            kind=kind,
+            channel=facts.channel,
+            number=facts.number,
+            currency=facts.currency,
+            amount=amount,
+            company=facts.company,
+            customer_id=facts.customer_id,
+            shipment_id=shipment_id,
+            node=node,
+            lines=tuple(
+                DocumentLine(number, order.look(number).sku, quantity, money)
+                for number, quantity, money in units
+            ),
+        ),
+    )
+
+
+def tell(
+    order: SalesOrderState,
+    event: str,
+    key: str = "",
+    *,
+    amount: int = 0,
+    tracking: tuple[str, ...] = (),
+) -> Iterator[Effect]:
+    """Tell the customer, where there is one; `key` tells several of one event apart."""
+    facts = order.facts
+    party = facts.customer_id or order.groups[0].recipient_id
+    if party is None:
+        return
+    yield Effect(
+        connector=NOTIFICATION,
+        operation="notify",
+        order_key=order.id,
+        key=f"{order.id}/{event}/{key}" if key else f"{order.id}/{event}",
+        payload=Notice(
+            order_id=order.id,
+            party_id=party,
+            event=event,
+            channel=facts.channel,
+            number=facts.number,
+            tracking=tracking,
+            amount=amount,
+        ),
+    )
+
+
+def announce(order: SalesOrderState) -> Iterator[Effect]:
+    """The order is taken: what is left of it by now."""
+    lines = [
+        (line.number, line.quantity - line.canceled, line.payable - line.canceled_amount)
+        for line in order.lines
+    ]
+    amount = sum(money for _, _, money in lines)
+    yield post(order, "order", lines, amount)
+    yield from tell(order, "confirmed", amount=amount)
