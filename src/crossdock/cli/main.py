@@ -11,7 +11,17 @@ from typing import Annotated
 import typer
 
 from crossdock import __version__
-from crossdock.cli import bench, check, database, dead_letters, networks, orders, schema, settings
+from crossdock.cli import (
+    bench,
+    check,
+    database,
+    dead_letters,
+    init,
+    networks,
+    orders,
+    schema,
+    settings,
+)
 from crossdock.cli.context import FaultsShown, Options
 
 COMMANDS = (
@@ -20,6 +30,7 @@ COMMANDS = (
     database.register,
     dead_letters.register,
     schema.register,
+    init.register,
     networks.register,
     orders.register,
     settings.register,
