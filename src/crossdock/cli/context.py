@@ -7,13 +7,14 @@ settings, 3 a fault: something outside failed, and the same command can succeed 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 from typer.core import TyperGroup
 
 from crossdock import db, postgres
@@ -24,8 +25,25 @@ FOUND_SOMETHING = 1
 WRONG_USAGE = 2
 FAULT = 3
 
-output = Console()
-errors = Console(stderr=True)
+
+class _Terminal(Console):
+    """A console as wide as COLUMNS says when it prints, not when this module was imported."""
+
+    @property
+    def size(self) -> ConsoleDimensions:
+        columns = os.environ.get("COLUMNS", "")
+        measured = super().size
+        if not columns.isdigit():
+            return measured
+        return ConsoleDimensions(int(columns), measured.height)
+
+    @size.setter
+    def size(self, dimensions: tuple[int, int]) -> None:
+        self._width, self._height = dimensions
+
+
+output = _Terminal()
+errors = _Terminal(stderr=True)
 
 
 @dataclass(frozen=True)
