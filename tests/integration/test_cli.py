@@ -93,6 +93,7 @@ def test_the_embedded_database_is_migrated_checked_and_reached_with_psql(place: 
     assert "not running" in stopped.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_serve_keeps_the_database_up_for_others_until_it_is_told_to_stop(
     place: Path, end: signal.Signals
