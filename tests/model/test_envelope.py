@@ -98,7 +98,7 @@ def test_an_empty_envelope_and_no_json_are_refused() -> None:
     body = json.loads(sent())
     del body["data"]
 
-    assert codes_of(json.dumps(body).encode()) == [("data", "no_data")]
+    assert codes_of(json.dumps(body).encode()) == [("data", "missing")]
     assert codes_of(b"<order/>") == [("", "not_json")]
 
 

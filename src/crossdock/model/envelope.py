@@ -44,7 +44,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     dataschema: str = ""
     correlationid: str = ""
     causationid: str = ""
-    data: msgspec.Raw = msgspec.Raw(b"")
+    data: msgspec.Raw
+    """The message."""
 
 
 class Received(NamedTuple):
@@ -87,7 +88,7 @@ def decode(body: bytes) -> Received | list[Problem]:
     """A message as it came in, checked whole, or everything wrong with it.
 
     Codes of problems beside those of `validate` and `read_json`: unsupported_version,
-    unsupported_content, unknown_type, no_data, time_without_zone, bad_key.
+    unsupported_content, unknown_type, time_without_zone, bad_key.
     """
     envelope = read_json(body, _decoder())
     if isinstance(envelope, list):
@@ -142,8 +143,6 @@ def _attributes(envelope: Envelope) -> list[Problem]:
             f"{envelope.type[:100]!r} is no message that others may send.",
             f"Send one of {', '.join(sorted(border_types()))}.",
         )
-    if not bytes(envelope.data):
-        found.add("data", "no_data", "The envelope is empty.", "Send the message in `data`.")
     return problems
 
 
