@@ -127,8 +127,8 @@ class Stockroom:
         want = Want(sku, node, units, order(number), 1)
         granted = reserve(tx, [want])[0]
         if granted:
-            (promised,) = [r for r in book.of(order(number)) if r.node is None]
-            book.place(promised, node, sku)
+            for promised in book.of(order(number)):
+                book.place(promised, node, sku)
         self.commit(tx)
         return granted
 
