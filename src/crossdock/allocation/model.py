@@ -112,8 +112,8 @@ class UnsourcedLine(msgspec.Struct, frozen=True, array_like=True):
 class OrderAllocated(Message, frozen=True, kw_only=True):
     """What one zone reserved for the order, and what it could not.
 
-    Reserved units are in state allocated at their node. Of the others, `next_zone`, `hold` and
-    `cancel` stay soft until the process frees them or asks again; `backorder` are backordered.
+    Reserved units are in state allocated at their node. Of the others, `backorder` ones are
+    backordered; the rest stays queued as it was until the process frees it or asks again.
     """
 
     order_id: str
