@@ -128,6 +128,17 @@ def test_records_that_contradict_each_other_are_named(tmp_path: Path) -> None:
     ]
 
 
+def test_a_network_that_names_no_zone_has_one(tmp_path: Path) -> None:
+    file = tmp_path / "nodes.json"
+    node = {"code": "S1", "name": "Oak", "country": "US", "time_zone": "UTC"}
+    file.write_text(json.dumps({"node": [node]}))
+
+    read = load_network(file)
+
+    assert read.problems == ()
+    assert [zone.code for zone in read.network.zones] == [read.network.nodes[0].allocation_zone]
+
+
 @pytest.mark.parametrize("name", ["broken.toml", "broken.json"])
 def test_a_file_broken_as_a_whole_is_one_problem(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("[[node")

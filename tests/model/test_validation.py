@@ -22,7 +22,7 @@ from crossdock.model.messages import (
 )
 from crossdock.model.orders import Method, SalesOrder
 from crossdock.model.outside import OutsideAddress, OutsideGroup, OutsideLine, OutsideOrder
-from crossdock.model.validation import validate, validate_order, validate_outside
+from crossdock.model.validation import HOLDABLE, validate, validate_order, validate_outside
 from tests.model.orders import LAMP_AND_BULBS
 
 NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
@@ -127,6 +127,14 @@ def test_a_cent_too_much_or_too_little_in_total_or_tenders_is_found() -> None:
         ("tenders", "tenders_do_not_add_up")
     }
     assert found(replace(LAMP_AND_BULBS, tenders=())) == set()
+
+
+def test_a_wrong_address_or_total_can_be_held_for_a_person_but_nonsense_cannot() -> None:
+    wrong = replace(with_group(country="UK", latitude=None), total=1)
+    nonsense = replace(with_line(quantity=0, group=7), currency="XXX")
+
+    assert {problem.code for problem in validate_order(wrong)} <= HOLDABLE
+    assert not {problem.code for problem in validate_order(nonsense)} & HOLDABLE
 
 
 def test_a_delivery_group_without_lines_is_found() -> None:

@@ -8,7 +8,8 @@ A network is one file or a folder of them, read in the order of their names:
                       also with .gz behind
 
 In a folder with a `network` folder inside (a configuration folder), that one is read. What cannot
-be taken is reported with file, line and field; the rest is returned.
+be taken is reported with file, line and field; the rest is returned. A network that names no zone
+has one, `main`.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ _FIELD_OF: dict[type[Record], str] = {
     NodeStock: "stock",
 }
 _KINDS = {str(record.__struct_config__.tag): record for record in _FIELD_OF}
+ONE_ZONE = "main"
 _LINE_SUFFIXES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
 _TABLE_SUFFIXES = (".toml", ".json")
 
@@ -92,6 +94,8 @@ def load_network(path: Path) -> NetworkRead:
                 problems.append(found)
             else:
                 records[type(found)].append(found)
+    if records[Node] and not records[Zone]:
+        records[Zone].append(Zone(code=ONE_ZONE, name="Main"))
     fields: dict[str, Any] = {_FIELD_OF[kind]: tuple(them) for kind, them in records.items()}
     network = Network(**fields)
     problems += [

@@ -38,6 +38,18 @@ from crossdock.model.text import unstorable
 MAX_MOVES = 5_000
 """Moves or counts of one chunk message."""
 
+HOLDABLE = frozenset(
+    (
+        "half_a_place",
+        "no_pickup_node",
+        "no_place_on_earth",
+        "tenders_do_not_add_up",
+        "total_does_not_add_up",
+        "unknown_country",
+    )
+)
+"""Codes of problems a person can settle: such an order can be kept and held. Others cannot be."""
+
 _COLLECTED_AT_A_NODE = frozenset((Method.PICKUP, Method.SHIP_TO_STORE))
 
 
