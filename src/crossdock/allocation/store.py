@@ -225,11 +225,25 @@ def planning_batch(connection: Connection, id: str, decided_at: datetime) -> Sto
     return None if row is None else StoredBatch(*row)
 
 
-def order_ids(connection: Connection, text: str) -> list[str]:
-    """Ids of the orders a person may mean: by id, number, or another system's reference."""
+class FoundOrder(NamedTuple):
+    """An order a person may mean."""
+
+    id: str
+    channel: str
+    number: str
+
+
+def find_orders(connection: Connection, text: str) -> list[FoundOrder]:
+    """Orders whose id, number or reference in another system is `text`."""
     rows = connection.execute(
-        "SELECT our_id FROM external_ref WHERE kind = 'order'"
-        " AND (our_id = %s OR external_id = %s) GROUP BY our_id ORDER BY our_id",
-        (text.lower(), text),
+        """
+        SELECT id, channel, number FROM sales_order WHERE number = %(text)s OR id::text = %(text)s
+        UNION
+        SELECT o.id, o.channel, o.number FROM external_ref r JOIN sales_order o
+          ON o.id::text = r.our_id
+        WHERE r.kind = 'order' AND r.external_id = %(text)s
+        ORDER BY channel, number, id
+        """,
+        {"text": text},
     ).fetchall()
-    return [row[0] for row in rows]
+    return [FoundOrder(*row) for row in rows]

@@ -1,0 +1,227 @@
+"""`crossdock explain ORDER`: why its units leave from where they do."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.table import Table
+
+from crossdock.allocation import store
+from crossdock.allocation.records import Explained, explained, replay_decision
+from crossdock.allocation.store import FoundOrder
+from crossdock.cli.context import (
+    FOUND_SOMETHING,
+    WRONG_USAGE,
+    connect,
+    errors,
+    open_database,
+    output,
+)
+from crossdock.db import Connection
+from crossdock.kernel.ids import is_id
+from crossdock.kernel.money import text_of
+from crossdock.sourcing.model import CostParts, PlannedNode, Reason
+
+WHY = {
+    Reason.EXCLUDED: "ruled out by the order: failed or declined before, or not the store chosen",
+    Reason.NODE_OFF: "switched off, or does not offer the method",
+    Reason.GROUP: "left out by the policy's kinds, groups or brands",
+    Reason.DISTANCE: "too far away",
+    Reason.CAPABILITY: "lacks what the method or the product needs",
+    Reason.PRODUCT: "does not send this product, or not by this method",
+    Reason.LANE: "owner, company or border forbids this lane",
+    Reason.DANGEROUS_GOODS: "may not send these dangerous goods",
+    Reason.SHELF_LIFE: "its units would not live long enough",
+    Reason.CLOSED: "closed on all days the policy waits",
+    Reason.CAPACITY: "no capacity left on the days the policy waits",
+    Reason.LATE: "would arrive later than the policy allows",
+    Reason.MARGIN_FLOOR: "would leave less than the margin floor",
+    Reason.NO_STOCK: "too few units",
+    Reason.TAKEN: "enough at first, but earlier orders of the batch took it",
+    Reason.SPLIT_RULE: "good for some lines only, and the split rules forbid such a plan",
+    Reason.NOT_NEAREST: "more than the policy's number of nearer nodes have it",
+}
+
+PARTS = CostParts.__struct_fields__
+
+
+def register(app: typer.Typer) -> None:
+    """Adds `explain`."""
+    app.command("explain")(explain)
+
+
+def explain(
+    context: typer.Context,
+    order: Annotated[str, typer.Argument(help="Its number, id, or another system's reference.")],
+    channel: Annotated[
+        str, typer.Option(help="Where several channels have an order of that number.")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    replay: Annotated[
+        bool, typer.Option(help="Also make each decision again from its stored inputs.")
+    ] = False,
+) -> None:
+    """Tell where an order's units leave from, what that costs, and why no other node was better."""
+    with open_database(context) as database, connect(database) as connection:
+        found = _the_order(connection, order, channel)
+        choices = explained(connection, found.id)
+        same = [r.is_identical for r in replay_decision(connection, found.id)] if replay else []
+    if as_json:
+        _print_json(found, choices, same)
+    else:
+        _print_all(found, choices, same)
+    if not choices or not all(same):
+        raise typer.Exit(FOUND_SOMETHING)
+
+
+def _the_order(connection: Connection, text: str, channel: str) -> FoundOrder:
+    found = [o for o in store.find_orders(connection, text) if channel in ("", o.channel)]
+    if len(found) == 1:
+        return found[0]
+    if not found and is_id(text) and store.decisions_of(connection, text):
+        return FoundOrder(text, "", text)
+    if not found:
+        errors.print(f"There is no order {text!r}.", markup=False)
+        raise typer.Exit(FOUND_SOMETHING)
+    channels = ", ".join(sorted(o.channel for o in found))
+    errors.print(
+        f"Several orders are called {text!r}; choose one with --channel: {channels}.", markup=False
+    )
+    raise typer.Exit(WRONG_USAGE)
+
+
+def _print_json(found: FoundOrder, choices: list[Explained], same: list[bool]) -> None:
+    decisions = []
+    for number, choice in enumerate(choices):
+        told = msgspec.to_builtins(choice, str_keys=True)
+        # Structs that are arrays on the wire are named for a reader.
+        told["decision"] = _named(choice.decision)
+        told["demand"] = None if choice.demand is None else _named(choice.demand)
+        if same:
+            told["replayed_identically"] = same[number]
+        decisions.append(told)
+    order = {"id": found.id, "channel": found.channel, "number": found.number}
+    output.print_json(
+        msgspec.json.encode({"order": order, "decisions": decisions}).decode(), highlight=False
+    )
+
+
+def _named(value: object) -> object:
+    """A struct with all it holds as plain data with field names."""
+    if isinstance(value, msgspec.Struct):
+        named = {name: _named(getattr(value, name)) for name in value.__struct_fields__}
+        return {**named, "total": value.total} if isinstance(value, CostParts) else named
+    if isinstance(value, list | tuple):
+        return [_named(each) for each in value]
+    if isinstance(value, dict):
+        return {str(key): _named(each) for key, each in value.items()}
+    return msgspec.to_builtins(value)
+
+
+def _print_all(found: FoundOrder, choices: list[Explained], same: list[bool]) -> None:
+    name = f"{found.channel} {found.number}".strip()
+    output.print(f"Order {name}  ({found.id})", style="bold", markup=False, highlight=False)
+    if not choices:
+        output.print("No node has been chosen for it yet.")
+    for number, choice in enumerate(choices):
+        _print_choice(choice)
+        if same:
+            verdict = "the same plan" if same[number] else "ANOTHER PLAN"
+            output.print(f"Made again from its stored inputs: {verdict}.")
+
+
+def _print_choice(choice: Explained) -> None:
+    decision = choice.decision
+    currency = choice.demand.currency if choice.demand else ""
+    at = choice.decided_at.isoformat(timespec="seconds")
+    output.print(
+        f"\nAttempt {choice.attempt}, zone {choice.zone}, {at}, policy {decision.policy_name}"
+        f" {decision.policy_version}"
+        + (f", step {decision.chosen.step}" if decision.chosen.step else ""),
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    if decision.chosen.nodes:
+        output.print(_chosen_table(choice, currency))
+    for line in decision.chosen.unfilled:
+        until = f" until {line.until:%Y-%m-%d}" if line.until else ""
+        output.print(
+            f"Open: line {line.line_number}, {line.quantity} x {line.sku}: {WHY[line.reason]};"
+            f" {line.outcome}{until}",
+            markup=False,
+            soft_wrap=True,
+        )
+    _print_runner_up(choice, currency)
+    if len(decision.candidates) > 1:
+        output.print(_candidate_table(choice, currency))
+    for reason, nodes in decision.eliminated.items():
+        output.print(
+            f"Out, {WHY[reason]}: {', '.join(nodes)}", markup=False, highlight=False, soft_wrap=True
+        )
+
+
+def _chosen_table(choice: Explained, currency: str) -> Table:
+    parts = [p for p in PARTS if any(getattr(n.cost, p) for n in choice.decision.chosen.nodes)]
+    table = Table(title="Chosen", title_justify="left")
+    for heading in ("node", "units", "km", "leaves by", "arrives", *map(_words, parts), "cost"):
+        table.add_column(heading, justify="right" if heading in ("km", "cost") else "left")
+    for node in choice.decision.chosen.nodes:
+        costs = [_money(getattr(node.cost, part), currency) for part in parts]
+        table.add_row(
+            node.node,
+            _units(node),
+            str(node.distance_km),
+            node.ship_by.isoformat(sep=" ", timespec="minutes"),
+            node.arrive_on.isoformat(),
+            *costs,
+            _money(node.cost.total, currency),
+        )
+    return table
+
+
+def _candidate_table(choice: Explained, currency: str) -> Table:
+    parts = [p for p in PARTS if any(getattr(c.cost, p) for c in choice.decision.candidates)]
+    table = Table(title="Plans that were costed", title_justify="left")
+    for heading in ("nodes", "arrives", *map(_words, parts), "cost"):
+        table.add_column(heading)
+    for candidate in choice.decision.candidates:
+        table.add_row(
+            " + ".join(candidate.nodes),
+            candidate.arrive_on.isoformat() if candidate.arrive_on else "",
+            *(_money(getattr(candidate.cost, part), currency) for part in parts),
+            _money(candidate.total_minor, currency),
+        )
+    return table
+
+
+def _print_runner_up(choice: Explained, currency: str) -> None:
+    runner_up = choice.decision.runner_up
+    if runner_up is None:
+        text = "There was no other plan."
+    else:
+        delta = choice.decision.runner_up_delta_minor
+        more = "more" if delta >= 0 else "less, but its units went to other orders of the batch"
+        text = (
+            f"Runner-up: {' + '.join(runner_up.nodes)} for "
+            f"{_money(runner_up.total_minor, currency)}, {_money(abs(delta), currency)} {more}"
+        )
+    output.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _units(node: PlannedNode) -> str:
+    return ", ".join(
+        f"{line.quantity} x {line.instead_of or line.sku}"
+        + (f" as {line.taken} {line.sku}" if line.instead_of else "")
+        for line in node.lines
+    )
+
+
+def _words(part: str) -> str:
+    return part.replace("_", " ")
+
+
+def _money(minor: int, currency: str) -> str:
+    return text_of(minor, currency) if currency else str(minor)

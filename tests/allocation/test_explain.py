@@ -1,0 +1,80 @@
+"""`crossdock explain` as a person uses it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from crossdock.cli.main import app
+from tests.allocation.market import BOSTON, HARTFORD, MONDAY, PROVIDENCE, Market, order, request
+
+WIDE = {"COLUMNS": "250"}
+
+
+@pytest.fixture
+def told(market: Market, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Market:
+    """Order 1, known to its channel as W-1, with mugs from Boston; Hartford is left out."""
+    monkeypatch.setenv("CROSSDOCK_DATABASE_URL", database_url)
+    for node in (BOSTON, PROVIDENCE, HARTFORD):
+        market.receive("mug", 5, node)
+    for channel in ("web", "tv"):
+        number = 1 if channel == "web" else 2
+        market.connection.execute(
+            "INSERT INTO sales_order (id, placed_at, total, currency, channel, number, stage)"
+            " VALUES (%s, %s, 4000, 'USD', %s, 'W-1', 'open')",
+            [order(number), MONDAY, channel],
+        )
+    wanted = request(1, ("mug", 2), excluded=(HARTFORD,))
+    market.accept(wanted)
+    market.allocate("east", wanted)
+    return market
+
+
+def test_it_tells_node_cost_runner_up_and_who_was_out(told: Market) -> None:
+    shown = CliRunner().invoke(app, ["explain", "W-1", "--channel", "web"], env=WIDE)
+    assert shown.exit_code == 0, shown.output
+    assert "2 x mug" in shown.output and "freight" in shown.output
+    assert f"Runner-up: {PROVIDENCE} for" in shown.output and " more" in shown.output
+    assert (
+        f"ruled out by the order: failed or declined before, or not the store chosen: {HARTFORD}"
+        in shown.output
+    )
+
+
+def test_an_id_will_do_and_json_names_every_field(told: Market) -> None:
+    shown = CliRunner().invoke(app, ["explain", order(1), "--json", "--replay"], env=WIDE)
+    assert shown.exit_code == 0, shown.output
+    answer = json.loads(shown.output)
+    assert answer["order"] == {"id": order(1), "channel": "web", "number": "W-1"}
+    (choice,) = answer["decisions"]
+    (node,) = choice["decision"]["chosen"]["nodes"]
+    assert node["node"] == BOSTON and node["cost"]["total"] == sum(
+        units for part, units in node["cost"].items() if part != "total"
+    )
+    assert choice["decision"]["eliminated"] == {"excluded": [HARTFORD]}
+    assert choice["replayed_identically"] is True
+
+
+def test_two_orders_of_one_number_are_told_apart_by_channel(told: Market) -> None:
+    shown = CliRunner().invoke(app, ["explain", "W-1"], env=WIDE)
+    assert shown.exit_code == 2 and "tv, web" in shown.output
+
+
+def test_an_unknown_order_is_said_to_be_unknown(told: Market) -> None:
+    shown = CliRunner().invoke(app, ["explain", "nonsense"], env=WIDE)
+    assert shown.exit_code == 1 and "There is no order 'nonsense'" in shown.output
+
+
+def test_an_order_without_a_decision_says_so(told: Market) -> None:
+    shown = CliRunner().invoke(app, ["explain", "W-1", "--channel", "tv"], env=WIDE)
+    assert shown.exit_code == 1 and "No node has been chosen" in shown.output
+
+
+def test_what_stays_open_is_told_with_its_reason(told: Market) -> None:
+    wanted = request(2, ("jug", 1), final=True)
+    told.accept(wanted)
+    told.allocate("east", wanted)
+    shown = CliRunner().invoke(app, ["explain", "W-1", "--channel", "tv"], env=WIDE)
+    assert "Open: line 1, 1 x jug: too few units; backorder until" in shown.output
