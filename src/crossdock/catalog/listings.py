@@ -1,4 +1,4 @@
-"""From a channel's SKUs to ours: a listing says which product, and how many of it, on which days."""
+"""From a channel's SKUs to ours: a listing says which product, how many of it, on which days."""
 
 from __future__ import annotations
 
