@@ -200,6 +200,15 @@ def ship(work: FulfillmentState, items: FulfillmentShipped, now: datetime) -> It
     yield from _hear_tidings(work, now)
 
 
+@process.on(FulfillmentShipped, stages=(SHIPPED, CLOSED))
+def ship_too_much(
+    work: FulfillmentState, items: FulfillmentShipped, now: datetime
+) -> Iterator[Output]:
+    """Nothing was left to be shipped: a person has to see what that was. Told twice is nothing."""
+    if not any(package.reference == items.shipment_id for package in work.packages):
+        yield _beyond(work, "shipped", sum(q.quantity for p in items.packages for q in p.lines))
+
+
 def _only(outside: ShippedPackage, lines: list[LineQuantity]) -> ShippedPackage:
     if len(lines) == len(outside.lines) and tuple(lines) == outside.lines:
         return outside
@@ -333,8 +342,8 @@ def _take_away(work: FulfillmentState, reason: str, now: datetime) -> Iterator[O
     work.news.changed = True
     yield StopTimer("acknowledgement")
     units = {line.line: line.left for line in work.lines}
-    yield from give_back(work, units)
     yield from recalling.answer_from(work, units, now)
+    yield from give_back(work, units, requeue=True)
     rest = quantities(units)
     if rest:
         yield to_order(work, UnitsGivenBack(fulfillment_id=work.id, reason=reason, lines=rest))
@@ -429,5 +438,4 @@ process.takes(Unfit.STALE, AcknowledgementDue, stages=(WORKING, SHIPPED, CLOSED)
 process.takes(Unfit.STALE, RecallAnswered, stages=(SHIPPED, CLOSED))
 process.takes(Unfit.STALE, InterceptAnswered, stages=(CLOSED,))
 process.takes(Unfit.REFUSED, FulfillmentDeclined, stages=(SHIPPED, CLOSED))
-process.takes(Unfit.REFUSED, ItemsPicked, ItemsPacked, stages=(SHIPPED, CLOSED))
-process.takes(Unfit.REFUSED, FulfillmentShipped, stages=(SHIPPED, CLOSED))
+process.takes(Unfit.STALE, ItemsPicked, ItemsPacked, stages=(SHIPPED, CLOSED))

@@ -96,10 +96,21 @@ def _excess(work: FulfillmentState, now: datetime) -> dict[str, dict[int, int]]:
 
 def answer_from(work: FulfillmentState, units: dict[int, int], now: datetime) -> Iterator[Output]:
     """Answer all recalls from units that are given back anyway, and take these off `units`."""
-    for recall in list(work.recalls):
-        given = min(recall.quantity, units.get(recall.line, 0))
-        units[recall.line] = units.get(recall.line, 0) - given
-        yield from _settle(work, recall, given, now)
+    yield from _answer_all(work, list(work.recalls), units, now)
+
+
+def _answer_all(
+    work: FulfillmentState, recalls: list[Recall], units: dict[int, int], now: datetime
+) -> Iterator[Output]:
+    given: dict[int, int] = {}
+    answers: list[Output] = []
+    for recall in recalls:
+        here = min(recall.quantity, units.get(recall.line, 0))
+        units[recall.line] = units.get(recall.line, 0) - here
+        given[recall.line] = given.get(recall.line, 0) + here
+        answers += _settle(work, recall, here, now)
+    yield from give_back(work, given, requeue=False)
+    yield from answers
 
 
 def take_answer(
@@ -110,11 +121,9 @@ def take_answer(
     for number, quantity in given.items():
         line = work.line(number)
         units[number] = min(quantity, line.left) if line is not None else 0
-    yield from give_back(work, units)
-    for recall in [r for r in work.recalls if r.request_id == request_id]:
-        given_here = min(recall.quantity, units.get(recall.line, 0))
-        units[recall.line] = units.get(recall.line, 0) - given_here
-        yield from _settle(work, recall, given_here, now)
+    recalls = [recall for recall in work.recalls if recall.request_id == request_id]
+    yield from _answer_all(work, recalls, units, now)
+    yield from give_back(work, units, requeue=True)
     rest = quantities(units)
     if rest:
         yield to_order(

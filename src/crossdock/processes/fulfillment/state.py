@@ -1,4 +1,4 @@
-"""What one node's work remembers: its units by step, what it gave back, its packages on their way."""
+"""What one node's work remembers: its units by step, its open recalls, its packages on the way."""
 
 from __future__ import annotations
 

@@ -22,8 +22,13 @@ def begin(work: FulfillmentState) -> Iterator[Output]:
         yield StopTimer("acknowledgement")
 
 
-def give_back(work: FulfillmentState, units: Mapping[int, int]) -> Iterator[Output]:
-    """Free their reservations, untouched units first; what was in hand goes back to the shelf."""
+def give_back(
+    work: FulfillmentState, units: Mapping[int, int], *, requeue: bool
+) -> Iterator[Output]:
+    """Give up units, untouched ones first; what was in hand goes back to the shelf.
+
+    With `requeue` the order still wants them: they are queued for another node.
+    """
     free: list[FreeLine] = []
     unpick: dict[int, int] = {}
     for number, quantity in units.items():
@@ -41,13 +46,16 @@ def give_back(work: FulfillmentState, units: Mapping[int, int]) -> Iterator[Outp
             free.append(FreeLine(number, untouched + assumed, work.node))
         unpick[number] = in_hand - assumed
     if free:
-        yield FreeReservations(order_id=work.order_id, lines=tuple(free), reason="given_back")
+        yield FreeReservations(
+            order_id=work.order_id, lines=tuple(free), reason="given_back", requeue=requeue
+        )
     if any(unpick.values()):
         yield UnpickStock(
             order_id=work.order_id,
             fulfillment_id=work.id,
             node=work.node,
             lines=quantities(unpick),
+            requeue=requeue,
         )
 
 

@@ -115,18 +115,13 @@ def correct(order: SalesOrderState, fixed: AddressCorrected, now: datetime) -> I
         latitude=fixed.latitude,
         longitude=fixed.longitude,
     )
-    bad = [
-        g.number
-        for g in order.groups
-        if not usable(g.country, g.postal_code, g.latitude, g.longitude)
-    ]
     order.holds.remove(ADDRESS)
-    yield LiftHold(order_id=order.id, hold=ADDRESS, approved=not bad, lifted_at=now)
-    if bad:
-        detail = f"{ADDRESS} of group {bad[0]} is still not usable"
-        yield from holding.hold(order, ADDRESS, detail, "customer service", now)
-    else:
+    good = all(usable(g.country, g.postal_code, g.latitude, g.longitude) for g in order.groups)
+    yield LiftHold(order_id=order.id, hold=ADDRESS, approved=good, lifted_at=now)
+    if good:
         yield from go_on(order, ADDRESS, now)
+    else:
+        yield from holding.hold_addresses(order, now)
 
 
 # Cancellations -----------------------------------------------------------------------------------
@@ -188,17 +183,28 @@ def _freed(
 
 @process.on(UnitsGivenBack, stages=(OPEN,))
 def take_back(order: SalesOrderState, back: UnitsGivenBack, now: datetime) -> Iterator[Output]:
-    """A node gives units up: what is wanted back is canceled, the rest is sourced elsewhere."""
+    """A node gives units up: recalled ones are canceled, others are sourced elsewhere."""
     work = order.work(back.fulfillment_id)
     if work is None:
         return
-    if back.request_id:
-        for number, quantity in pairs(back.lines + back.refused + back.moot):
-            _answered(work, number, quantity)
+    if not back.request_id:
+        yield from sourcing.source_again(order, work, list(pairs(back.lines)), now)
+        return
+    for number, quantity in pairs(back.lines + back.refused + back.moot):
+        _answered(work, number, quantity)
+    gone: canceling.Gone = []
+    for number, quantity in pairs(back.lines):
+        at_node = work.of(number)
+        if at_node is not None:
+            line = order.line(number)
+            moved = move(line, at_node, quantity, AWAY_FROM_NODE, "open")
+            line.open -= moved
+            gone.append(canceling.cancel_units(order, line, moved, now))
     yield from canceling.refuse_units(order, back.refused, now)
-    given = list(pairs(back.lines))
-    yield from sourcing.source_again(order, work, given, now, exclude=not back.request_id)
+    closing.leave_if_empty(order, work)
+    yield from canceling.settle(order, gone, now)
     yield from canceling.pursue(order, now)
+    yield from closing.finish(order, now)
 
 
 def _answered(work: Work, number: int, quantity: int) -> int:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from crossdock.engine.process import Output
 from crossdock.ordering.model import PlaceHold
-from crossdock.ordering.rules import ADDRESS
+from crossdock.ordering.rules import ADDRESS, usable
 from crossdock.processes.order_to_fulfillment import telling
 from crossdock.processes.order_to_fulfillment.declaration import CHECKING, HELD, enter
 from crossdock.processes.order_to_fulfillment.state import SalesOrderState
@@ -17,23 +17,38 @@ ORDER, SUSPICION, PAYMENT, SOURCING = "order", "suspicion", "payment", "sourcing
 
 
 def hold(
-    order: SalesOrderState, name: str, detail: str, team: str, now: datetime
+    order: SalesOrderState,
+    name: str,
+    detail: str,
+    team: str,
+    now: datetime,
+    group: int | None = None,
 ) -> Iterator[Output]:
     """A person has to decide; until then nothing more is promised or released."""
     if order.stage == CHECKING:
         enter(order, HELD)
     if name not in order.holds:
         order.holds.append(name)
-        yield PlaceHold(order_id=order.id, hold=name, detail=detail, team=team, placed_at=now)
+        yield PlaceHold(
+            order_id=order.id, hold=name, detail=detail, team=team, placed_at=now, group=group
+        )
 
 
 def hold_problems(order: SalesOrderState, now: datetime) -> Iterator[Output]:
     """Addresses can be corrected; anything else has to be waved through or canceled."""
     enter(order, CHECKING)
-    about_address = [text for text in order.problems if text.startswith(ADDRESS)]
-    others = [text for text in order.problems if not text.startswith(ADDRESS)]
-    if about_address:
-        yield from hold(order, ADDRESS, "; ".join(about_address), "customer service", now)
+    yield from hold_addresses(order, now)
+    if ADDRESS in order.holds:
         yield from telling.tell(order, "address_problem")
+    others = [text for text in order.problems if not text.startswith(ADDRESS)]
     if others:
         yield from hold(order, ORDER, "; ".join(others), "customer service", now)
+
+
+def hold_addresses(order: SalesOrderState, now: datetime) -> Iterator[Output]:
+    """One hold names the first group that cannot be reached, until there is none."""
+    for group in order.groups:
+        if not usable(group.country, group.postal_code, group.latitude, group.longitude):
+            detail = f"{ADDRESS} of group {group.number} is not usable"
+            yield from hold(order, ADDRESS, detail, "customer service", now, group.number)
+            return

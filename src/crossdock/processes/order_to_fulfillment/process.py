@@ -228,8 +228,9 @@ def pick(order: SalesOrderState, picked: UnitsPicked, now: datetime) -> Iterator
         at_node = work.of(number)
         if at_node is not None:
             at_node.picked += move(order.line(number), at_node, quantity, ("released",), "picked")
-    lost = [(short.line, short.quantity) for short in picked.short]
-    yield from sourcing.source_again(order, work, lost, now)
+    if picked.short:
+        lost = [(short.line, short.quantity) for short in picked.short]
+        yield from sourcing.source_again(order, work, lost, now)
 
 
 @process.on(UnitsPacked, stages=(OPEN,))

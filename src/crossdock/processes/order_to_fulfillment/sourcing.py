@@ -24,7 +24,6 @@ from crossdock.processes.order_to_fulfillment.units import (
     freeing,
     move,
     pairs,
-    unpursued,
 )
 
 MOST_ATTEMPTS = 60
@@ -48,6 +47,7 @@ def demand(order: SalesOrderState, lines: list[Line]) -> AcceptDemand:
                 method=group.method,
                 service=group.service,
                 promised_by=group.promised_by,
+                pickup_node=group.pickup_node,
             )
         )
     return AcceptDemand(
@@ -197,36 +197,18 @@ def decide_unsourced(
 
 
 def source_again(
-    order: SalesOrderState,
-    work: Work,
-    lines: list[tuple[int, int]],
-    now: datetime,
-    *,
-    exclude: bool = True,
+    order: SalesOrderState, work: Work, lines: list[tuple[int, int]], now: datetime
 ) -> Iterator[Output]:
-    """Units a node cannot send, reserved nowhere now: another node, unless they are wanted back.
-
-    `exclude` says that this node is not to be asked for them again.
-    """
-    reopened: list[Line] = []
-    gone: canceling.Gone = []
+    """Units a node cannot send are queued again: they are sourced elsewhere, unless unwanted."""
     for number, quantity in lines:
         at_node = work.of(number)
         if at_node is None:
             continue
         line = order.line(number)
-        moved = move(line, at_node, quantity, AWAY_FROM_NODE, "open")
-        back = min(moved, unpursued(order, line))
-        if exclude and work.node not in line.excluded:
+        move(line, at_node, quantity, AWAY_FROM_NODE, "soft")
+        if work.node not in line.excluded:
             line.excluded.append(work.node)
-        if back:
-            line.open -= back
-            gone.append(canceling.cancel_units(order, line, back, now))
-        if line.open > line.demanded:
-            reopened.append(line)
-    closing.leave_if_empty(order, work)
-    if reopened:
         order.replaces = work.id
-        yield demand(order, reopened)
-    yield from canceling.settle(order, gone, now)
-    yield from closing.finish(order, now)
+    closing.leave_if_empty(order, work)
+    yield from canceling.pursue(order, now)
+    yield from source(order, now)

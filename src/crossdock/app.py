@@ -1,0 +1,26 @@
+"""The one place where everything is put together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from crossdock.allocation.station import Allocation
+from crossdock.engine.registry import Registry
+from crossdock.inventory.facts.station import InventoryFacts
+from crossdock.inventory.reservations.capability import Reservations
+from crossdock.ordering.capability import Ordering
+from crossdock.ordering.policy import load_order_policies
+from crossdock.processes.fulfillment import fulfillment
+from crossdock.processes.order_to_fulfillment import order_to_fulfillment
+
+
+def registry(order_policies: Path | None = None) -> Registry:
+    """All processes, stations and capabilities of this build; one for each worker.
+
+    `order_policies` names a TOML file; without it the shipped policies are in force.
+    """
+    return Registry(
+        processes=(order_to_fulfillment, fulfillment),
+        stations=(InventoryFacts(), Allocation()),
+        capabilities=(Ordering(load_order_policies(order_policies)), Reservations()),
+    )
