@@ -1,8 +1,9 @@
 """One PostgreSQL for a test session, a database of its own for each test that asks for one.
 
 The server is the embedded one, or the one CROSSDOCK_TEST_DATABASE_URL names (a role that may create
-databases). Under pytest-xdist the workers share it. The embedded one runs without fsync, which the
-header of the test run says; tests about durability start a server of their own.
+databases). Under pytest-xdist the workers share it. The embedded one is not durable (no fsync, in
+memory where there is much of it), which the header of the test run says; tests about durability
+start a server of their own.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ _EXTERNAL = "CROSSDOCK_TEST_DATABASE_URL"
 _SHARED = "CROSSDOCK_TEST_SHARED_SERVER"
 
 _server_of_the_run = contextlib.ExitStack()
+# Databases of tests that are over. Dropping one whose last connection is just closing waits 0.1 s,
+# so it is done a test later.
+_over: list[tuple[str, str]] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -45,7 +49,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_report_header() -> str:
     if os.environ.get(_EXTERNAL):
         return f"PostgreSQL: the server of {_EXTERNAL}"
-    return "PostgreSQL: embedded, fsync off (tests about durability start their own)"
+    return "PostgreSQL: embedded, not durable (tests about durability start their own)"
 
 
 def _server_url() -> str:
@@ -59,12 +63,9 @@ def _embedded() -> contextlib.AbstractContextManager[postgres.Server]:
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
     """The URL of a server on which databases may be created."""
-    url = _server_url()
-    if url:
-        yield url
-        return
-    with _embedded() as server:
-        yield server.url
+    with contextlib.ExitStack() as stack:
+        yield _server_url() or stack.enter_context(_embedded()).url
+        _drop_what_is_over()
 
 
 @pytest.fixture(scope="session")
@@ -127,10 +128,15 @@ def temporary_database(server_url: str, template: str = "template0") -> Iterator
     try:
         yield make_conninfo(server_url, dbname=name)
     finally:
-        _administer(
-            server_url,
-            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)),
-        )
+        _drop_what_is_over()
+        _over.append((server_url, name))
+
+
+def _drop_what_is_over() -> None:
+    while _over:
+        server_url, name = _over.pop()
+        statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+        _administer(server_url, statement.format(sql.Identifier(name)))
 
 
 def _administer(server_url: str, statement: sql.Composed) -> None:

@@ -56,8 +56,22 @@ def machine_memory_bytes() -> int:
     return min(limits)
 
 
+def shared_memory_is_ample() -> bool:
+    """Whether a throw-away server may live in /dev/shm: programs run there, and much is free."""
+    try:
+        folder = os.statvfs("/dev/shm")
+    except OSError:
+        return False
+    free = folder.f_bavail * folder.f_frsize
+    return (
+        not folder.f_flag & os.ST_NOEXEC and free >= 4 * _GIB and machine_memory_bytes() >= 8 * _GIB
+    )
+
+
 def _wal_bytes(cluster: Path) -> int:
     """4 GiB where the disk has room for that five times over, else a fifth of what is free."""
+    if cluster.is_relative_to("/dev/shm"):
+        return 512 * _MIB
     free = shutil.disk_usage(cluster).free
     return max(min(4 * _GIB, free // 5), 512 * _MIB)
 
