@@ -1,4 +1,4 @@
-"""Crossdock's own order files: what is taken, what is rejected and why, and that nothing is lost."""
+"""Crossdock's own order files: what is taken, what is rejected and why; nothing is lost."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ TABLES = {
 
 
 def folder_of(tmp_path: Path, **changed: list[str] | None) -> Path:
-    """The tables as files; `changed` replaces one (by the beginning of its name) or leaves it out."""
+    """The tables as files; `changed` replaces one, by its name's beginning, or leaves it out."""
     folder = tmp_path / "olist"
     folder.mkdir()
     for name, lines in TABLES.items():

@@ -1,4 +1,4 @@
-"""Exports in the form of UCI Online Retail: each row has one fate, and the whole real file adds up."""
+"""Exports in the form of UCI Online Retail: each row has one fate, the real file adds up."""
 
 from __future__ import annotations
 
@@ -316,8 +316,10 @@ def test_an_export_without_a_needed_column_is_refused(tmp_path: Path) -> None:
 
 
 FIELDS = st.sampled_from(
-    ["", "0", "-1", "3", "x", "536365", "C536365", "A1", "22423", "POST", "D", "gift_0001_9"]
-    + ["4.25", "-4.25", "1e9", "NaN", MONDAY, "United Kingdom", "Atlantis", '"', '"a', "ä"]
+    (
+        *("", "0", "-1", "3", "x", "536365", "C536365", "A1", "22423", "POST", "D", "gift_0001_9"),
+        *("4.25", "-4.25", "1e9", "NaN", MONDAY, "United Kingdom", "Atlantis", '"', '"a', "ä"),
+    )
 )
 
 

@@ -96,7 +96,7 @@ def from_records(stocks: Iterable[NodeStock]) -> StockColumns:
         for sku, quantity in stock.quantities.items():
             key = (stock.node, sku)
             sums[key] = sums.get(key, 0) + quantity
-    nodes = sorted({node for node, _ in sums})
+    nodes = list(dict.fromkeys(node for node, _ in sums))
     skus = sorted({sku for _, sku in sums})
     node_at = {node: index for index, node in enumerate(nodes)}
     sku_at = {sku: index for index, sku in enumerate(skus)}
