@@ -64,26 +64,20 @@ class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     batch_rounds: Annotated[
         int, Meta(ge=1, description="rounds of handlers and capabilities in one batch, at most")
     ] = 64
-    batch_evaluations: Annotated[
-        int, Meta(ge=1, description="candidates the planner may cost in one batch, at most")
-    ] = 5_000_000
-    message_attempts: Annotated[
-        int, Meta(ge=1, description="batches a message may end a worker in before it is a dead one")
-    ] = 2
+    batch_shards: Annotated[
+        int, Meta(ge=1, description="shards one worker locks at once; the rest is for others")
+    ] = 32
     early_message_hours: Annotated[
         int, Meta(ge=1, description="age at which a message kept for a later stage opens a case")
     ] = 24
     idle_poll_milliseconds: Annotated[
-        int, Meta(ge=1, description="how long an idle worker waits for a notification")
-    ] = 500
+        int, Meta(ge=1, description="how long an idle worker waits before it looks again")
+    ] = 50
     dedupe_days: Annotated[
         int, Meta(ge=1, description="how long the identity of an inbound message is kept")
     ] = 90
     dedupe_body_days: Annotated[
         int, Meta(ge=1, description="how long its content is kept to name a field that differs")
-    ] = 30
-    log_partition_days: Annotated[
-        int, Meta(ge=1, description="span of one partition of the event log")
     ] = 30
 
 

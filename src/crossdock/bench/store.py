@@ -98,3 +98,63 @@ def checkpoint(connection: db.Connection) -> None:
     connection.autocommit = True
     connection.execute("CHECKPOINT")
     connection.autocommit = False
+
+
+def scalar(connection: db.Connection, statement: str) -> int:
+    """The one number a statement answers."""
+    row = connection.execute(statement).fetchone()
+    connection.commit()
+    assert row is not None
+    return int(row[0])
+
+
+def make_network(connection: db.Connection, stores: int, dcs: int, skus: int, zones: int) -> None:
+    """Stores S0000.. over zones, DCs in the first one, products SKU-000000.., a web channel."""
+    connection.execute(
+        "INSERT INTO allocation_zone (code, name) SELECT 'zone-' || z, 'zone ' || z"
+        " FROM generate_series(0, %s) AS z",
+        (zones - 1,),
+    )
+    connection.execute(
+        "INSERT INTO node (code, kind, name, allocation_zone, country, time_zone, methods)"
+        " SELECT 'S' || lpad(n::text, 4, '0'), 'store', 'store ' || n, 'zone-' || n %% %s, 'US',"
+        " 'UTC', CASE WHEN n %% 5 = 0 THEN '{pickup}'::text[] ELSE '{ship,pickup}' END"
+        " FROM generate_series(0, %s) AS n",
+        (zones, stores - 1),
+    )
+    connection.execute(
+        "INSERT INTO node (code, kind, name, allocation_zone, country, time_zone)"
+        " SELECT 'DC' || n, 'dc', 'dc ' || n, 'zone-0', 'US', 'UTC'"
+        " FROM generate_series(0, %s) AS n",
+        (dcs - 1,),
+    )
+    connection.execute(
+        "INSERT INTO product (sku, name) SELECT 'SKU-' || lpad(n::text, 6, '0'), 'product ' || n"
+        " FROM generate_series(0, %s) AS n",
+        (skus - 1,),
+    )
+    connection.execute(
+        "INSERT INTO channel (code, name, methods, threshold) VALUES ('web', 'web', '{ship}', 2)"
+    )
+    connection.commit()
+
+
+def stocked(connection: db.Connection) -> list[str]:
+    """Nodes that may hold stock."""
+    rows = connection.execute("SELECT code FROM node ORDER BY code").fetchall()
+    return [node for (node,) in rows]
+
+
+def skus_at(connection: db.Connection, node: str) -> list[str]:
+    rows = connection.execute(
+        "SELECT sku FROM stock_level WHERE node = %s ORDER BY sku", (node,)
+    ).fetchall()
+    return [sku for (sku,) in rows]
+
+
+def analyze(connection: db.Connection) -> None:
+    """Let the planner know the tables, as autovacuum would a little later."""
+    connection.commit()
+    connection.autocommit = True
+    connection.execute("VACUUM (ANALYZE) stock_level, stock_total, stock_ledger, reservation")
+    connection.autocommit = False

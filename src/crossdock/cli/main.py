@@ -22,6 +22,7 @@ from crossdock.cli import (
     orders,
     schema,
     settings,
+    workers,
 )
 from crossdock.cli.context import FaultsShown, Options
 
@@ -36,6 +37,7 @@ COMMANDS = (
     networks.register,
     orders.register,
     settings.register,
+    workers.register,
 )
 
 app = typer.Typer(

@@ -45,6 +45,7 @@ class Worker:
         name: str,
         limits: Limits | None = None,
         waits: WorkerLimits | None = None,
+        ages: upkeep.Ages | None = None,
     ) -> None:
         self.registry = registry
         self.connect = connect
@@ -52,6 +53,7 @@ class Worker:
         self.name = name
         self.limits = limits or Limits()
         self.waits = waits or WorkerLimits()
+        self.ages = ages or upkeep.Ages()
         self.total = Outcome()
         self._upkeep_due: datetime | None = None
 
@@ -109,5 +111,5 @@ class Worker:
         now = self.clock.now()
         if self._upkeep_due is None or now >= self._upkeep_due:
             self._upkeep_due = now + timedelta(seconds=self.waits.upkeep_seconds)
-            upkeep.keep_up(connection, now)
+            upkeep.keep_up(connection, now, self.ages)
             connection.commit()

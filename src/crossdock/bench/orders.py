@@ -1,0 +1,62 @@
+"""Paid orders from durable in the inbox to released to their nodes."""
+
+from __future__ import annotations
+
+import contextlib
+
+from crossdock import db, postgres
+from crossdock.bench import limit, pipeline, store, world
+from crossdock.bench.result import BenchResult
+
+ORDERS = 20_000
+AIM_PER_SECOND = 1_000.0
+AIM_RATIO = 0.30
+
+
+def run(seed: int = 1, scale: float = 1.0) -> BenchResult:
+    """Validated, screened, sourced, reserved, work opened at the node, effects queued."""
+    orders = round(ORDERS * scale)
+    with postgres.serve(ephemeral=True) as server:
+        with contextlib.closing(db.connect(server.url)) as connection:
+            db.migrate(connection)
+            dataset = world.make(seed, scale, orders, paid=True)
+            now = world.opening_time(dataset)
+            levels = world.load(connection, dataset, now)
+            taken = world.take_in(connection, world.orders_of(dataset), now)
+            before = {name: store.row_count(connection, name) for name in store.tables(connection)}
+            connection.commit()
+            before["inbox"] = 0
+            measured = pipeline.run_workers(server.url, now)
+            released = store.scalar(
+                connection, "SELECT count(DISTINCT order_id) FROM fulfillment_order"
+            )
+            lines = store.scalar(connection, "SELECT count(*) FROM order_line")
+            rows = limit.dump_rows(connection, before)
+            seconds = limit.copy_again(connection, rows, taken // pipeline.BATCH)
+    warmed = sum(turn.warmed for turn in measured.turns)
+    value, ceiling = (taken - warmed) / measured.seconds, taken / seconds
+    return BenchResult(
+        name="orders",
+        value=value,
+        unit="orders/s",
+        limit=ceiling,
+        ratio=value / ceiling,
+        aim=f">= {AIM_PER_SECOND:,.0f} orders/s and >= {AIM_RATIO:.0%} of the same rows by COPY",
+        met=value >= AIM_PER_SECOND and value / ceiling >= AIM_RATIO,
+        parts={
+            "orders": taken,
+            "orders released": released,
+            "lines per order": lines / taken,
+            "stock levels": levels,
+            "workers": len(measured.turns),
+            "batches": sum(turn.batches for turn in measured.turns),
+            "dead letters": sum(turn.dead for turn in measured.turns),
+            "rows inserted per order": measured.rows["inserted"] / taken,
+            "rows updated per order": measured.rows["updated"] / taken,
+            "rows deleted per order": measured.rows["deleted"] / taken,
+            "rows copied per order": sum(len(found) for found in rows.values()) / taken,
+            "bytes copied per order": sum(len(b"".join(found)) for found in rows.values()) / taken,
+            "WAL bytes per order": measured.wal_bytes / taken,
+            "peak MiB of a worker": max(turn.peak_mib for turn in measured.turns),
+        },
+    )

@@ -1,0 +1,76 @@
+"""The retailer that the order benchmarks run on: 600 stores, 2 DCs, 20,000 SKUs, real geography."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import msgspec
+
+from crossdock import db
+from crossdock.catalog import store as catalog_store
+from crossdock.engine import store as engine_store
+from crossdock.engine import upkeep
+from crossdock.importers import Dataset
+from crossdock.importers.arrivals import OrderArrival
+from crossdock.model.outside import OutsideOrder, take_apart
+from crossdock.ordering.intake import take_orders
+from crossdock.simulator import opening_store
+from crossdock.simulator import store as simulator_store
+from crossdock.simulator.demand import Mix
+from crossdock.simulator.retailer import RetailerPlan, make_retailer
+
+NO_TROUBLE = Mix(
+    bad_address=0.0, suspicious=0.0, cancel=0.0, cancel_part=0.0, repeated=0.0, gift_card=0.0
+)
+INTAKE_BATCH = 1_000
+
+
+def make(seed: int, scale: float, orders: int, *, paid: bool) -> Dataset:
+    """The retailer at that scale; `paid` orders all come from a marketplace that took the money."""
+    mix = msgspec.structs.replace(NO_TROUBLE, marketplace=1.0) if paid else NO_TROUBLE
+    plan = RetailerPlan(
+        stores=max(10, round(600 * scale)),
+        skus=max(200, round(20_000 * scale)),
+        orders=orders,
+        mix=mix,
+    )
+    return make_retailer(seed, plan)
+
+
+def load(connection: db.Connection, dataset: Dataset, now: datetime) -> int:
+    """Load network, products and stock; returns the number of levels."""
+    catalog_store.save_network(connection, dataset.network)
+    zones = [zone.code for zone in dataset.network.zones]
+    engine_store.ensure_zone_shards(connection, zones)
+    rows = dataset.stock.rows()
+    levels = opening_store.load_stock(connection, ((r.node, r.sku, r.quantity) for r in rows))
+    upkeep.keep_up(connection, now)
+    connection.commit()
+    simulator_store.analyze(connection)
+    connection.commit()
+    return levels
+
+
+def orders_of(dataset: Dataset) -> Iterator[OutsideOrder]:
+    """The orders alone, in the order of placing."""
+    for arrival in dataset.arrivals():
+        if isinstance(arrival, OrderArrival):
+            yield arrival.order
+
+
+def take_in(connection: db.Connection, orders: Iterator[OutsideOrder], now: datetime) -> int:
+    """Put orders into the inbox, durably, in batches; returns how many."""
+    taken = 0
+    while batch := list(itertools.islice(orders, INTAKE_BATCH)):
+        take_orders(connection, [take_apart(order) for order in batch], now)
+        connection.commit()
+        taken += len(batch)
+    return taken
+
+
+def opening_time(dataset: Dataset) -> datetime:
+    """A moment after the last order was placed: all of them wait."""
+    assert dataset.last is not None
+    return dataset.last + timedelta(minutes=1)

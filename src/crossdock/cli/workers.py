@@ -1,0 +1,132 @@
+"""`crossdock worker` and `crossdock dispatcher`: the processes that do the work, until stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from typing import Annotated
+
+import typer
+
+from crossdock import db
+from crossdock.app import registry
+from crossdock.cli.context import open_database, output, settings_of
+from crossdock.connectors.fakes import CarrierFake, ErpFake, NotificationFake, PaymentFake
+from crossdock.engine.dispatcher import Dispatcher, DispatchLimits
+from crossdock.engine.runner import Limits
+from crossdock.engine.upkeep import Ages
+from crossdock.engine.worker import Worker, WorkerLimits
+from crossdock.kernel.clock import SystemClock
+from crossdock.kernel.errors import SettingRefused
+from crossdock.settings import DispatcherSettings, EngineSettings
+
+
+def register(app: typer.Typer) -> None:
+    """Adds `worker` and `dispatcher`."""
+    app.command("worker")(worker)
+    app.command("dispatcher")(dispatcher)
+
+
+def worker(
+    context: typer.Context,
+    name: Annotated[str, typer.Option(help="Unique among workers; by default host and pid.")] = "",
+) -> None:
+    """Run batches until it is told to stop (Ctrl-C or SIGTERM); a batch under way is finished.
+
+    Any number of workers, on any number of machines, share one database.
+    """
+    settings = settings_of(context)
+    with open_database(context) as database:
+        name = name or f"{socket.gethostname()}-{os.getpid()}"
+        url, timeouts = database.url, settings.database
+
+        def connect(autocommit: bool) -> db.Connection:
+            return db.connect(
+                url,
+                application_name=f"crossdock worker {name}",
+                autocommit=autocommit,
+                idle_in_transaction_seconds=timeouts.idle_in_transaction_seconds,
+                connect_timeout_seconds=timeouts.connect_timeout_seconds,
+            )
+
+        hand = Worker(
+            registry(),
+            connect,
+            SystemClock(),
+            name=name,
+            limits=limits_of(settings.engine),
+            waits=WorkerLimits(idle_seconds=settings.engine.idle_poll_milliseconds / 1000),
+            ages=ages_of(settings.engine),
+        )
+        output.print(f"worker {name} takes messages; Ctrl-C stops it", highlight=False)
+        hand.run(_until_told())
+        output.print(f"worker {name} handled {hand.total.handled} messages", highlight=False)
+
+
+def dispatcher(
+    context: typer.Context,
+    fakes: Annotated[
+        bool, typer.Option("--fakes", help="Call the built-in fakes of all outside systems.")
+    ] = False,
+) -> None:
+    """Call outside systems until it is told to stop (Ctrl-C or SIGTERM)."""
+    if not fakes:
+        raise SettingRefused(
+            "No connector to an outside system is configured.",
+            advice="This version brings the ports and their fakes: --fakes calls those.",
+        )
+    settings = settings_of(context).dispatcher
+    clock = SystemClock()
+    systems = (PaymentFake(clock), CarrierFake(clock), ErpFake(clock), NotificationFake(clock))
+    ports = {system.name: system for system in systems}
+    with open_database(context) as database:
+        url = database.url
+        threads = Dispatcher(ports, clock, dispatch_limits_of(settings)).run(
+            lambda: db.connect(url, application_name="crossdock dispatcher"),
+            _until_told(),
+            threads_per_connector=max(1, settings.threads // len(ports)),
+        )
+        output.print("dispatcher calls the fakes; Ctrl-C stops it", highlight=False)
+        for thread in threads:
+            thread.join()
+
+
+def limits_of(settings: EngineSettings) -> Limits:
+    """The batch limits as configured."""
+    return Limits(
+        messages=settings.batch_messages,
+        rounds=settings.batch_rounds,
+        shards=settings.batch_shards,
+    )
+
+
+def ages_of(settings: EngineSettings) -> Ages:
+    """The ages as configured."""
+    return Ages(
+        body_days=settings.dedupe_body_days,
+        hash_days=settings.dedupe_days,
+        early_hours=settings.early_message_hours,
+    )
+
+
+def dispatch_limits_of(settings: DispatcherSettings) -> DispatchLimits:
+    """The dispatcher's limits as configured."""
+    return DispatchLimits(
+        batch=settings.claim_effects,
+        lease_seconds=settings.lease_seconds,
+        first_wait_seconds=settings.backoff_seconds,
+        longest_wait_seconds=settings.backoff_limit_seconds,
+        case_after_attempts=settings.attempts,
+        breaker_failures=settings.breaker_failures,
+        breaker_wait_seconds=settings.breaker_seconds,
+    )
+
+
+def _until_told() -> threading.Event:
+    """An event that Ctrl-C and SIGTERM set."""
+    stop = threading.Event()
+    for told in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(told, lambda *_: stop.set())
+    return stop
