@@ -368,7 +368,10 @@ def _write_payments(tx: Transaction, states: Sequence[SalesOrderState]) -> None:
 
 
 def _write_cancellations(tx: Transaction, states: Sequence[SalesOrderState]) -> None:
-    """What was wanted back and what became of it add up over batches."""
+    """What was wanted back and what became of it add up over batches.
+
+    MERGE, because INSERT ... ON CONFLICT checks the constraints of the row it only means to add.
+    """
     rows = [
         (s.id, request_id, number, *row)
         for s in states
@@ -377,15 +380,21 @@ def _write_cancellations(tx: Transaction, states: Sequence[SalesOrderState]) -> 
     _update(
         tx,
         """
-        INSERT INTO cancellation AS c (order_id, request_id, line_number, requested, canceled,
-                                       stopped, refused, reason, requested_at)
-        SELECT * FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::int[], %s::int[], %s::int[],
-                             %s::int[], %s::text[], %s::timestamptz[])
-        ON CONFLICT (order_id, request_id, line_number) DO UPDATE
-        SET requested = c.requested + excluded.requested,
-            canceled = c.canceled + excluded.canceled,
-            stopped = c.stopped + excluded.stopped,
-            refused = c.refused + excluded.refused
+        MERGE INTO cancellation c
+        USING unnest(%s::uuid[], %s::text[], %s::int[], %s::int[], %s::int[], %s::int[],
+                     %s::int[], %s::text[], %s::timestamptz[])
+              AS v (order_id, request_id, line_number, requested, canceled, stopped, refused,
+                    reason, requested_at)
+        ON c.order_id = v.order_id AND c.request_id = v.request_id
+           AND c.line_number = v.line_number
+        WHEN MATCHED THEN UPDATE
+        SET requested = c.requested + v.requested, canceled = c.canceled + v.canceled,
+            stopped = c.stopped + v.stopped, refused = c.refused + v.refused
+        WHEN NOT MATCHED THEN
+        INSERT (order_id, request_id, line_number, requested, canceled, stopped, refused, reason,
+                requested_at)
+        VALUES (v.order_id, v.request_id, v.line_number, v.requested, v.canceled, v.stopped,
+                v.refused, v.reason, v.requested_at)
         """,
         rows,
     )
