@@ -39,7 +39,7 @@ class DatabaseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PostgresSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The embedded server. `user` is read by the launcher as CROSSDOCK_POSTGRES_USER."""
+    """The embedded server."""
 
     data: Annotated[
         str, Meta(description="data folder; empty: the platform's folder for user data")

@@ -387,11 +387,19 @@ def test_a_machines_own_postgresql_serves_too_and_its_data_are_its_own(place: Pa
 @as_root
 def test_root_serves_under_another_account_and_opens_no_folder(place: Path) -> None:
     before = stat.S_IMODE(place.stat().st_mode)
-    with postgres.serve(place / "data") as server:
+    with postgres.serve(place / "data", account_name="nobody") as server:
         postmaster = note_of(server.data_folder)["postmaster"]
-        assert Path(f"/proc/{postmaster}").stat().st_uid != 0
+        assert Path(f"/proc/{postmaster}").stat().st_uid == pwd.getpwnam("nobody").pw_uid
     assert stat.S_IMODE(place.stat().st_mode) == before
     assert place.stat().st_uid == 0
+
+
+@as_root
+def test_an_account_that_is_unknown_or_root_is_refused(place: Path) -> None:
+    for name in ("root", "crossdock-stranger"):
+        with pytest.raises(DataFolderRefused, match=f"{name} is unknown or is root"):
+            with postgres.serve(place / "data", account_name=name):
+                pass
 
 
 @as_root

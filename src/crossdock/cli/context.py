@@ -19,7 +19,7 @@ from typer.core import TyperGroup
 
 from crossdock import db, postgres
 from crossdock.kernel.errors import Fault, SettingRefused
-from crossdock.settings import Settings, load_settings
+from crossdock.settings import DatabaseSettings, Settings, load_settings
 
 FOUND_SOMETHING = 1
 WRONG_USAGE = 2
@@ -60,6 +60,7 @@ class Database:
 
     url: str
     server: postgres.Server | None
+    timeouts: DatabaseSettings
 
 
 class FaultsShown(TyperGroup):
@@ -113,7 +114,7 @@ def open_database(
             )
         if migrate:
             _migrate(settings.database.url)
-        yield Database(settings.database.url, None)
+        yield Database(settings.database.url, None, settings.database)
         return
     programs = settings.postgres.bin
     with postgres.serve(
@@ -121,15 +122,23 @@ def open_database(
         ephemeral=ephemeral,
         port=None if settings.postgres.port < 0 else settings.postgres.port,
         binaries=postgres.BinariesInFolder(Path(programs)) if programs else None,
+        account_name=settings.postgres.user,
     ) as server:
         if migrate:
             _migrate(server.url)
-        yield Database(server.url, server)
+        yield Database(server.url, server, settings.database)
 
 
 def connect(database: Database) -> contextlib.closing[db.Connection]:
     """A connection for the length of a `with` block."""
-    return contextlib.closing(db.connect(database.url, application_name="crossdock cli"))
+    return contextlib.closing(
+        db.connect(
+            database.url,
+            application_name="crossdock cli",
+            idle_in_transaction_seconds=database.timeouts.idle_in_transaction_seconds,
+            connect_timeout_seconds=database.timeouts.connect_timeout_seconds,
+        )
+    )
 
 
 def _migrate(url: str) -> None:

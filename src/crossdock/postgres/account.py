@@ -24,15 +24,15 @@ class Account:
     switch: bool
 
 
-def server_account(folder: Path) -> Account:
-    """Ourselves; as root, whoever owns the data folder already, else an unprivileged account."""
+def server_account(folder: Path, named: str = "") -> Account:
+    """Ourselves; as root, whoever owns the data folder already, else `named`, else a choice."""
     if os.geteuid() != 0:
         return Account(_name_of(os.geteuid()), os.geteuid(), os.getegid(), switch=False)
     for candidate in (folder / "cluster", folder):
         if candidate.exists() and candidate.stat().st_uid != 0:
             owner = candidate.stat()
             return Account(_name_of(owner.st_uid), owner.st_uid, owner.st_gid, switch=True)
-    named = os.environ.get("CROSSDOCK_POSTGRES_USER", "").strip()
+    named = named or os.environ.get("CROSSDOCK_POSTGRES_USER", "").strip()
     for name in (named,) if named else _UNPRIVILEGED:
         try:
             entry = pwd.getpwnam(name)

@@ -63,20 +63,21 @@ def serve(
     durable: bool = True,
     port: int | None = None,
     binaries: Binaries | None = None,
+    account_name: str = "",
 ) -> Iterator[Server]:
     """A running PostgreSQL for the length of the block; the last block to end stops it.
 
     `data_dir` defaults to the user's data folder. An ephemeral server gets a folder of its own that
     goes with it, also when this process is killed. `durable=False` is for ephemeral servers of unit
     tests only: it gives up what a crash must not take. `port` (0: any free one) opens
-    127.0.0.1 beside the socket. Raises the PostgresFaults; see kernel.errors.
+    127.0.0.1 beside the socket. `account_name` is whom root's server runs as. Raises the PostgresFaults; see kernel.errors.
     """
     assert durable or ephemeral, "only a server whose data are thrown away may risk them"
     assert not (ephemeral and data_dir), "an ephemeral server chooses its own folder"
     binaries = binaries or find_binaries()
     programs = binaries.folder
-    folder = _new_ephemeral_folder(durable) if ephemeral else _data_folder(data_dir)
-    account = server_account(folder.path)
+    folder = _new_ephemeral_folder(durable, account_name) if ephemeral else _data_folder(data_dir)
+    account = server_account(folder.path, account_name)
     check_enterable(folder.path, account)
     owners = folder.open_lock("owners.lock")
     us = os.getpid()
@@ -118,7 +119,7 @@ def _data_folder(named: Path | None) -> DataFolder:
     return folder
 
 
-def _new_ephemeral_folder(durable: bool) -> DataFolder:
+def _new_ephemeral_folder(durable: bool, account_name: str) -> DataFolder:
     """/var/tmp first: /tmp is often memory, where nothing is durable and everything is dear.
 
     What need not be durable is better off in memory: a test's database is there in a thirtieth of
@@ -131,7 +132,7 @@ def _new_ephemeral_folder(durable: bool) -> DataFolder:
         path = Path(place).absolute()
         if not os.access(path, os.W_OK | os.X_OK):
             continue
-        if first_closed_folder(path, server_account(path / "none")) is None:
+        if first_closed_folder(path, server_account(path / "none", account_name)) is None:
             break
     folder = Path(tempfile.mkdtemp(prefix="crossdock-", dir=path))
     if os.geteuid() == 0:
