@@ -70,7 +70,8 @@ def serve(
     `data_dir` defaults to the user's data folder. An ephemeral server gets a folder of its own that
     goes with it, also when this process is killed. `durable=False` is for ephemeral servers of unit
     tests only: it gives up what a crash must not take. `port` (0: any free one) opens
-    127.0.0.1 beside the socket. `account_name` is whom root's server runs as. Raises the PostgresFaults; see kernel.errors.
+    127.0.0.1 beside the socket. `account_name` is whom root's server runs as. Raises the
+    PostgresFaults; see kernel.errors.
     """
     assert durable or ephemeral, "only a server whose data are thrown away may risk them"
     assert not (ephemeral and data_dir), "an ephemeral server chooses its own folder"
