@@ -226,6 +226,7 @@ def test_a_table_without_its_columns_is_refused(tmp_path: Path) -> None:
         open_dataset(folder_of(tmp_path, olist_order_items=["order_id,price", "o1,1"]))
 
 
+@pytest.mark.slow
 def test_the_whole_real_sample_is_accounted_for(shared_data: Callable[[str], Path]) -> None:
     dataset = opened(shared_data("olist"))
     report = dataset.report

@@ -362,6 +362,7 @@ def test_credits_never_exceed_what_was_bought_before_them(
     dataset.close()
 
 
+@pytest.mark.slow
 def test_the_whole_real_file_is_accounted_for(
     shared_data: Callable[[str], Path], tmp_path: Path
 ) -> None:
