@@ -63,6 +63,7 @@ CREATE TABLE order_line (
     payable bigint NOT NULL,
     shipped_amount bigint NOT NULL DEFAULT 0,
     canceled_amount bigint NOT NULL DEFAULT 0,
+    credited_amount bigint NOT NULL DEFAULT 0,
     unit_price numeric NOT NULL,
     sku text COLLATE "C" NOT NULL,
     attributes jsonb,

@@ -1,4 +1,4 @@
-"""A small retailer with the real engine: two shops near Boston, one in Denver; a clock one moves."""
+"""A small retailer with the real engine: three shops, four outside systems, a clock one moves."""
 
 from __future__ import annotations
 
@@ -62,6 +62,12 @@ PLACES = {
     DENVER: ("west", 39.74, -104.99),
 }
 PRICES = {"mug": Decimal("12.50"), "jug": Decimal("30.00"), "tray": Decimal("9.99")}
+
+UNITS = (
+    "open", "soft", "backordered", "allocated", "released", "picked", "packed", "shipped",
+    "canceled", "delivered", "lost", "returned",
+)  # fmt: skip
+MONEY = ("status", "authorized", "captured", "voided", "refunded", "debt")
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -209,14 +215,14 @@ class Shop:
             ),
         )
 
-    def ship(self, work: Work, *parcels: dict[int, int]) -> list[str]:
+    def ship(self, work: Work, *parcels: dict[int, int], prefix: str = "") -> list[str]:
         """Ship what is left in one package, or the packages given; returns tracking numbers."""
         self._told += 1
         packages = tuple(
             ShippedPackage(
                 lines=tuple(LineQuantity(line, n) for line, n in parcel.items()),
                 carrier="ups",
-                tracking=f"1Z{self._told}-{number}",
+                tracking=f"{prefix or f'1Z{self._told}'}-{number}",
             )
             for number, parcel in enumerate(parcels or (work.left,), start=1)
         )
@@ -325,16 +331,12 @@ class Shop:
 
     def units(self, order_id: str, number: int = 1) -> dict[str, int]:
         """Units of a line by state, without the empty ones."""
-        names = (
-            "open soft backordered allocated released picked packed shipped canceled"
-            " delivered lost returned"
-        ).split()
         [row] = self.rows(
-            f"SELECT {', '.join(names)} FROM order_line WHERE order_id = %s::uuid AND number = %s",
+            f"SELECT {', '.join(UNITS)} FROM order_line WHERE order_id = %s::uuid AND number = %s",
             order_id,
             number,
         )
-        return {name: count for name, count in zip(names, row, strict=True) if count}
+        return {name: count for name, count in zip(UNITS, row, strict=True) if count}
 
     def stage(self, order_id: str) -> str:
         [[found]] = self.rows("SELECT stage FROM sales_order WHERE id = %s::uuid", order_id)
@@ -355,7 +357,10 @@ class Shop:
             order_id,
             closed,
         )
-        return [Work(*row[:5], {line: n for line, n in row[5] if n}) for row in rows]
+        return [
+            Work(row[0], row[1], row[2], row[3], row[4], {line: n for line, n in row[5] if n})
+            for row in rows
+        ]
 
     def work(self, order_id: str, node: str | None = None) -> Work:
         """The only open work of an order (at a node)."""
@@ -363,13 +368,12 @@ class Shop:
         return found
 
     def tender(self, order_id: str, number: int = 1) -> dict[str, Any]:
-        names = "status authorized captured voided refunded debt".split()
         [row] = self.rows(
-            f"SELECT {', '.join(names)} FROM tender WHERE order_id = %s::uuid AND number = %s",
+            f"SELECT {', '.join(MONEY)} FROM tender WHERE order_id = %s::uuid AND number = %s",
             order_id,
             number,
         )
-        return dict(zip(names, row, strict=True))
+        return dict(zip(MONEY, row, strict=True))
 
     def cancellations(self, order_id: str) -> list[tuple[int, str, int, int, int, int]]:
         """(line, reason, requested, canceled, stopped, refused)."""

@@ -152,6 +152,7 @@ def cancel_units(
     line.canceled_amount += uncharged
     order.unneeded += uncharged
     order.charged_back += charged
+    line.credited_amount += charged
     unwished = quantity
     for wish, taken in wishes_for(order, line.number, quantity):
         _row(order, wish.request_id, line.number, wish.reason, now)[1] += taken

@@ -250,7 +250,10 @@ def _credit(
     now: datetime,
 ) -> Iterator[Output]:
     """Pay back what was charged for units that will not arrive."""
-    amount = sum(money_part for _, _, money_part in lines)
+    amount = 0
+    for number, _, charged in lines:
+        order.line(number).credited_amount += charged
+        amount += charged
     yield from money.refund(order, amount, now, event)
     if amount:
         yield telling.post(order, "credit_memo", lines, amount, key, shipment_id)

@@ -79,6 +79,8 @@ class Line(msgspec.Struct, array_like=True):
     owed_amount: int = 0
     shipped_amount: int = 0
     canceled_amount: int = 0
+    credited_amount: int = 0
+    """Of what was shipped, given back: lost, stopped, or never sent again."""
     waiting: bool = False
     """Soft units wait for a person's decision instead of being sourced."""
     excluded: list[str] = []

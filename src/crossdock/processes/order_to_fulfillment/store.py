@@ -84,7 +84,7 @@ def _order_row(state: SalesOrderState, order: SalesOrder) -> Row:
 
 _COUNTERS = (
     "open, soft, backordered, allocated, released, picked, packed, shipped, canceled,"
-    " delivered, lost, returned, shipped_amount, canceled_amount"
+    " delivered, lost, returned, shipped_amount, canceled_amount, credited_amount"
 )
 _LINE = (
     f"order_id, number, {_COUNTERS}, quantity, group_number, total, charge_share,"
@@ -108,6 +108,7 @@ def _counters(line: Line) -> Row:
         line.returned,
         line.shipped_amount,
         line.canceled_amount,
+        line.credited_amount,
     )
 
 
@@ -254,7 +255,8 @@ _UPDATE_LINES = f"""
 UPDATE order_line l SET ({_COUNTERS}) = (SELECT {
     ", ".join(f"v.{name.strip()}" for name in _COUNTERS.split(","))
 })
-FROM unnest(%s::uuid[], %s::int[], {", ".join(["%s::int[]"] * 12)}, %s::bigint[], %s::bigint[])
+FROM unnest(%s::uuid[], %s::int[], {", ".join(["%s::int[]"] * 12)}, %s::bigint[], %s::bigint[],
+            %s::bigint[])
      AS v (order_id, number, {_COUNTERS})
 WHERE l.order_id = v.order_id AND l.number = v.number
 """
