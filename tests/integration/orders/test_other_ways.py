@@ -520,7 +520,7 @@ def test_an_address_nobody_can_reach_is_held_until_it_is_corrected(shop: Shop) -
             postal_code="02110",
             latitude=42.35,
             longitude=-71.05,
-        )  # fmt: skip
+        )
     )
 
     assert shop.holds(order) == []

@@ -56,8 +56,11 @@ def take_authorization(
             message=AuthorizationExpiring(tender=tender.number),
         )
     yield from money.release(order, now, "canceled")
-    if order.stage == CHECKING and not _waits(order):
-        yield screen(order, answer.risk)
+    if order.stage == CHECKING and not _is_asked(order):
+        if money.missing(order) > 0:  # Another tender was refused while this one was asked for.
+            yield from _no_tender_left(order, "the tenders do not cover the order", now)
+        else:
+            yield screen(order, answer.risk)
     yield from closing.finish(order, now)
 
 
@@ -83,9 +86,9 @@ def give_authorization_back(
     )
 
 
-def _waits(order: SalesOrderState) -> bool:
-    """Whether money is still missing or asked for."""
-    return money.missing(order) > 0 or any(t.status == money.ASKED for t in order.tenders)
+def _is_asked(order: SalesOrderState) -> bool:
+    """Whether a provider still has to answer."""
+    return any(tender.status == money.ASKED for tender in order.tenders)
 
 
 @process.on(AuthorizationRefused, stages=BUSY)
@@ -100,7 +103,7 @@ def try_next_tender(
     if order.stage == CHECKING:
         asked = list(money.authorize(order, now))
         yield from asked
-        if not asked and not any(t.status == money.ASKED for t in order.tenders):
+        if not asked and not _is_asked(order):
             yield from _no_tender_left(order, answer.reason, now)
     elif not is_settled(order):
         yield from _no_tender_left(order, answer.reason, now)
