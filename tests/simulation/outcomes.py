@@ -39,6 +39,9 @@ RAN = Ran(
     ended=START + timedelta(days=3),
     wall_seconds=2.0,
     peak_memory_bytes=100 * 2**20,
+    ticks=40,
+    batches=60,
+    messages=300,
 )
 TOTALS = Totals(
     orders=10,

@@ -20,6 +20,7 @@ from crossdock.cli import (
     init,
     networks,
     orders,
+    run,
     schema,
     settings,
     workers,
@@ -36,6 +37,7 @@ COMMANDS = (
     init.register,
     networks.register,
     orders.register,
+    run.register,
     settings.register,
     workers.register,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -84,17 +85,30 @@ def process_maps(connection: db.Connection) -> tuple[ProcessMap, ...]:
     """The map of each process that ran."""
     maps = []
     for process in PROCESSES:
-        activities = tuple(figures_store.activities(connection, process))
+        activities = figures_store.activities(connection, process)
         if activities:
+            flows = figures_store.flows(connection, process)
             maps.append(
                 ProcessMap(
                     process=process,
                     instances=figures_store.instances(connection, process),
-                    activities=activities,
-                    flows=tuple(figures_store.flows(connection, process)),
+                    activities=tuple(
+                        msgspec.structs.replace(one, name=spoken(one.name)) for one in activities
+                    ),
+                    flows=tuple(
+                        msgspec.structs.replace(
+                            one, source=spoken(one.source), target=spoken(one.target)
+                        )
+                        for one in flows
+                    ),
                 )
             )
     return tuple(maps)
+
+
+def spoken(activity: str) -> str:
+    """OrderPlaced as `order placed`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", activity).lower()
 
 
 def checks(connection: db.Connection) -> tuple[Checked, ...]:

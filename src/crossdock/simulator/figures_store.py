@@ -172,9 +172,10 @@ def destinations(connection: db.Connection, most: int) -> list[tuple[float, floa
     rows = fetch(
         connection,
         """
-        SELECT round(latitude::numeric, 1)::float8 AS latitude,
-               round(longitude::numeric, 1)::float8 AS longitude
-        FROM delivery_group WHERE latitude IS NOT NULL GROUP BY 1, 2
+        SELECT latitude, longitude
+        FROM (SELECT round(latitude::numeric, 1)::float8 AS latitude,
+                     round(longitude::numeric, 1)::float8 AS longitude
+              FROM delivery_group WHERE latitude IS NOT NULL GROUP BY 1, 2) places
         ORDER BY md5(latitude::text || longitude::text) LIMIT %s
         """,
         (most,),

@@ -158,6 +158,11 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
     ended: datetime
     wall_seconds: float
     peak_memory_bytes: int
+    ticks: int
+    """Ticks in which something was due; the others were skipped."""
+    batches: int
+    messages: int
+    """Handled by processes and stations."""
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):

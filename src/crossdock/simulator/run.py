@@ -1,0 +1,301 @@
+"""A whole run: load the network, send every order through to its end, audit, tell what happened."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from crossdock import db
+from crossdock.allocation.policies import activate, load_version
+from crossdock.app import registry
+from crossdock.catalog import store as catalog_store
+from crossdock.engine import store as engine_store
+from crossdock.engine.dispatcher import Dispatcher, DispatchLimits
+from crossdock.engine.runner import Limits, Runner
+from crossdock.importers import Dataset
+from crossdock.kernel.clock import VirtualClock
+from crossdock.kernel.money import exponent_of
+from crossdock.model.outside import OutsideOrder, take_apart
+from crossdock.ordering.intake import take_orders
+from crossdock.simulator import figures, figures_store, opening_store, store
+from crossdock.simulator.agenda import Agenda
+from crossdock.simulator.arrivals import ArrivalQueue
+from crossdock.simulator.carriers import CarrierHabits, Carriers
+from crossdock.simulator.chance import Chance
+from crossdock.simulator.explaining import explained
+from crossdock.simulator.loop import Simulation, Spending
+from crossdock.simulator.outcome import Counted, Outcome, Provenance, Ran, Spent
+from crossdock.simulator.people import (
+    CustomerHabits,
+    Customers,
+    Desk,
+    DeskHabits,
+    Held,
+    SupplierHabits,
+    Suppliers,
+)
+from crossdock.simulator.ports import Moods, Outside
+from crossdock.simulator.staff import Staff, StaffHabits
+from crossdock.simulator.watchers import BackorderList, StoreApp, TaskList
+from crossdock.simulator.world import places, receiving_nodes
+
+PATIENCE = timedelta(days=75)
+"""After the last arrival a run goes on for so long at most; what is open then is stuck."""
+MOST_EXPLAINED = 6
+TICKS_MINUTES = (5, 10, 15, 30, 60, 120)
+MOST_TICKS = 4_000
+"""Of orders arriving. Each tick costs some statements, whether much happens in it or little."""
+
+
+def tick_for(dataset: Dataset) -> timedelta:
+    """Five minutes, or more where a dataset spans many months."""
+    span = dataset.last - dataset.first if dataset.first and dataset.last else timedelta(0)
+    ticks = (timedelta(minutes=minutes) for minutes in TICKS_MINUTES)
+    return next((t for t in ticks if span / t <= MOST_TICKS), timedelta(minutes=TICKS_MINUTES[-1]))
+
+
+class Habits(msgspec.Struct, frozen=True, kw_only=True):
+    """How everybody outside behaves."""
+
+    staff: StaffHabits = StaffHabits()
+    carriers: CarrierHabits = CarrierHabits()
+    customers: CustomerHabits = CustomerHabits(cancel_probability=0, cancel_part_probability=0)
+    desk: DeskHabits = DeskHabits()
+    suppliers: SupplierHabits = SupplierHabits()
+    moods: Moods = Moods()
+
+
+class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What to run and how. `policy` is the TOML text of a sourcing policy and what to call it."""
+
+    title: str
+    orders_file: str
+    network: str
+    policy: tuple[str, str]
+    seed: int = 1
+    tick: timedelta = timedelta(minutes=5)
+    limit: int | None = None
+    workers: int = 1
+    habits: Habits = Habits()
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a run is."""
+
+    now: datetime
+    orders: int
+    closed: int
+
+
+Report = Callable[[Progress], None]
+
+
+def run_dataset(
+    url: str, dataset: Dataset, plan: RunPlan, report: Report = lambda progress: None
+) -> Outcome:
+    """Run a dataset on an empty, migrated database. Raises CrossdockErrors of its parts."""
+    began = time.perf_counter()
+    with contextlib.ExitStack() as stack:
+        connections = [
+            stack.enter_context(contextlib.closing(db.connect(url, application_name=name)))
+            for name in ("simulator", "dispatcher", *["worker"] * plan.workers)
+        ]
+        return _Run(dataset, plan, connections, began).whole(report)
+
+
+class _Run:
+    """The parts of one run and how they are wired."""
+
+    def __init__(
+        self, dataset: Dataset, plan: RunPlan, connections: list[db.Connection], began: float
+    ) -> None:
+        self.dataset = dataset
+        self.plan = plan
+        self.began = began
+        self.mine, self.dispatching, *self.working = connections
+        start = dataset.first or datetime(2026, 1, 1, tzinfo=UTC)
+        # On the grid of whole ticks since midnight, so that ticks end at times people know.
+        midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
+        self.start = midnight + (start - midnight) // plan.tick * plan.tick
+        self.clock = VirtualClock(self.start)
+        chance, self.agenda = Chance(plan.seed), Agenda()
+        habits = plan.habits
+        self.outside = Outside(self.clock, plan.seed, habits.moods, self.start)
+        carrier = self.outside.carrier
+        self.carriers = Carriers(
+            chance, self.agenda, habits.carriers, carrier.stopped.__contains__, carrier.gone.add
+        )
+        nodes = dataset.network.nodes
+        self.staff = Staff(places(nodes), chance, self.agenda, self.carriers.take, habits.staff)
+        self.customers = Customers(chance, self.agenda, habits.customers)
+        self.desk = Desk(chance, self.agenda, _found_address, habits.desk)
+        self.suppliers = Suppliers(chance, self.agenda, receiving_nodes(nodes), habits.suppliers)
+        self.arrivals = ArrivalQueue(
+            dataset.arrivals(),
+            _take_orders,
+            chance,
+            [node.code for node in nodes],
+            self.customers.placed,
+            plan.limit,
+        )
+        self.spent: dict[str, float] = {}
+
+    def whole(self, report: Report) -> Outcome:
+        """Load, simulate, audit, tell."""
+        at = time.perf_counter()
+        self._load()
+        self.spent["loading network and stock"] = time.perf_counter() - at
+        simulation = self._simulation()
+        last_count = [0.0, 0]
+
+        def progress(now: datetime) -> None:
+            if time.perf_counter() - last_count[0] > 0.5:
+                unfinished = store.unfinished_orders(self.mine)
+                self.mine.rollback()
+                last_count[:] = [time.perf_counter(), unfinished]
+                taken = self.arrivals.taken
+                report(Progress(now=now, orders=taken, closed=taken - unfinished))
+
+        simulation.run(self._until, progress)
+        self.spent |= simulation.spending.seconds
+        return self._outcome(simulation.spending)
+
+    def _load(self) -> None:
+        connection, network = self.mine, self.dataset.network
+        catalog_store.save_network(connection, network)
+        engine_store.ensure_zone_shards(connection, [zone.code for zone in network.zones])
+        stock = self.dataset.stock
+        opening_store.load_stock(connection, ((r.node, r.sku, r.quantity) for r in stock.rows()))
+        policy = load_version(connection, *self.plan.policy, self.start)
+        activate(connection, policy.version, self.start)
+        connection.commit()
+        store.analyze(connection)
+        connection.commit()
+
+    def _simulation(self) -> Simulation:
+        limits = Limits(messages=4_000, shards=64)
+        runners = [Runner(registry(), one, self.clock, limits=limits) for one in self.working]
+        for runner in runners:
+            runner.start()
+        # Within a tick no time passes: an outage is probed once per tick, and nothing is rationed.
+        dispatching = DispatchLimits(batch=5_000, breaker_failures=1_000_000)
+        return Simulation(
+            self.mine,
+            self.clock,
+            self.plan.tick,
+            runners,
+            Dispatcher(self.outside.ports, self.clock, dispatching),
+            self.dispatching,
+            self.agenda,
+            self.arrivals,
+            (StoreApp(self.staff), TaskList(self.desk), BackorderList(self.suppliers)),
+        )
+
+    def _until(self) -> datetime:
+        """Until all orders are closed, or patience ends."""
+        if self.arrivals.next_at() is not None:
+            return datetime.max.replace(tzinfo=UTC)
+        unfinished = store.unfinished_orders(self.mine)
+        self.mine.rollback()
+        last = self.dataset.last or self.start
+        return last + PATIENCE if unfinished else self.clock.now()
+
+    def _outcome(self, spending: Spending) -> Outcome:
+        at = time.perf_counter()
+        connection, dataset, ended = self.mine, self.dataset, self.clock.now()
+        totals = figures_store.totals(connection)
+        steps = figures_store.steps(connection)
+        width = figures.interval_width(self.start, ended)
+        outcome = Outcome(
+            run=self._ran(ended, spending),
+            totals=totals,
+            cost=figures.costs(connection),
+            cancellations=figures.cancellations(connection, totals.canceled_units),
+            shortages=tuple(figures_store.shortages(connection)),
+            faults=self._faults(spending),
+            steps=tuple(steps),
+            histograms=figures.histograms(connection, steps),
+            intervals=tuple(figures_store.intervals(connection, self.start, ended, width)),
+            nodes=tuple(figures_store.node_loads(connection)),
+            destinations=tuple(figures_store.destinations(connection, figures.MOST_DESTINATIONS)),
+            effects=self.outside.counts(),
+            maps=figures.process_maps(connection),
+            decisions=explained(connection, MOST_EXPLAINED, dataset.currency),
+            invariants=figures.checks(connection),
+            credits=tuple(figures_store.credits(connection)) if dataset.report.credits else (),
+            rejects=figures.counted(dataset.rejects.by_reason),
+            rejects_file=None if dataset.rejects.path is None else str(dataset.rejects.path),
+            provenance=tuple(
+                Provenance(what=one.what, source=one.source, real=one.real)
+                for one in dataset.report.provided
+            ),
+            stuck=figures.stuck_orders(connection),
+            cases=tuple(figures_store.cases(connection)),
+            spent=(),
+        )
+        connection.rollback()
+        self.spent["reading figures and auditing"] = time.perf_counter() - at
+        return self._timed(outcome)
+
+    def _ran(self, ended: datetime, spending: Spending) -> Ran:
+        plan, currency = self.plan, self.dataset.currency
+        return Ran(
+            title=plan.title,
+            orders_file=plan.orders_file,
+            network=plan.network,
+            policy=plan.policy[1],
+            seed=plan.seed,
+            tick_seconds=int(plan.tick.total_seconds()),
+            currency=currency,
+            minor_digits=exponent_of(currency),
+            started=self.start,
+            ended=ended,
+            wall_seconds=0.0,
+            peak_memory_bytes=0,
+            ticks=spending.ticks,
+            batches=spending.batches,
+            messages=spending.messages,
+        )
+
+    def _faults(self, spending: Spending) -> tuple[Counted, ...]:
+        people = (self.staff, self.carriers, self.customers, self.desk, self.suppliers)
+        odd = {"people who contradict themselves": spending.conflicts}
+        return figures.counted(
+            *(actor.counts for actor in people),
+            self.arrivals.counts,
+            self.outside.faults(),
+            odd,
+        )
+
+    def _timed(self, outcome: Outcome) -> Outcome:
+        """With the clock read last, so that reading the figures counts too."""
+        wall = time.perf_counter() - self.began
+        spent = sorted(self.spent.items(), key=lambda item: -item[1])
+        return msgspec.structs.replace(
+            outcome,
+            run=msgspec.structs.replace(
+                outcome.run, wall_seconds=wall, peak_memory_bytes=_peak_memory()
+            ),
+            spent=tuple(Spent(name=name, seconds=seconds) for name, seconds in spent),
+        )
+
+
+def _take_orders(connection: db.Connection, orders: Sequence[OutsideOrder], now: datetime) -> None:
+    take_orders(connection, [take_apart(order) for order in orders], now)
+
+
+def _found_address(held: Held) -> tuple[str, float | None, float | None]:
+    """What the customer says when asked: the place is invented where nothing is known."""
+    return held.postal_code or "10001", held.latitude, held.longitude
+
+
+def _peak_memory() -> int:
+    """Bytes this process held at most; macOS counts in bytes, Linux in kilobytes."""
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return held if sys.platform == "darwin" else held * 1024
