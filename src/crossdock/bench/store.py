@@ -152,6 +152,15 @@ def skus_at(connection: db.Connection, node: str) -> list[str]:
     return [sku for (sku,) in rows]
 
 
+def bare_totals(connection: db.Connection, skus: Sequence[str]) -> list[tuple[object, ...]]:
+    """The totals of SKUs with nothing taken off and nobody asked."""
+    return connection.execute(
+        "SELECT sku, sum(available) FROM stock_total WHERE sku = ANY (%s) GROUP BY sku",
+        (list(skus),),
+        prepare=True,
+    ).fetchall()
+
+
 def analyze(connection: db.Connection) -> None:
     """Let the planner know the tables, as autovacuum would a little later."""
     connection.commit()

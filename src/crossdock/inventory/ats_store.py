@@ -54,7 +54,7 @@ def offers(
     """
     rows = tx.fetch(
         """
-        SELECT p.sku, total.available, queue.units + in_kits.units,
+        SELECT p.sku, total.available, queue.units + coalesce(in_kits.units, 0),
                coalesce(listed.threshold, %s),
                p.enabled AND (p.methods IS NULL OR %s = ANY (p.methods))
                    AND coalesce(listed.is_open, true),
@@ -68,10 +68,11 @@ def offers(
         CROSS JOIN LATERAL (
             SELECT coalesce(sum(r.quantity), 0)::bigint AS units FROM reservation r
             WHERE r.sku = p.sku AND r.node IS NULL) AS queue
-        CROSS JOIN LATERAL (
-            SELECT coalesce(sum(r.quantity * k.quantity), 0)::bigint AS units
+        LEFT JOIN (
+            SELECT k.component, sum(r.quantity * k.quantity)::bigint AS units
             FROM kit_component k JOIN reservation r ON r.sku = k.kit AND r.node IS NULL
-            WHERE k.component = p.sku) AS in_kits
+            WHERE k.component = ANY (%s::text[])
+            GROUP BY k.component) AS in_kits ON in_kits.component = p.sku
         CROSS JOIN LATERAL (
             SELECT max(i.threshold) FILTER (WHERE i.is_open) AS threshold,
                    bool_or(i.is_open) AS is_open
@@ -86,6 +87,7 @@ def offers(
             method,
             list(terms.zones),
             list(terms.zones),
+            list(skus),
             tx.now.date(),
             tx.now.date(),
             channel,
@@ -286,6 +288,7 @@ def load_opening(tx: Transaction, rows: Iterable[Sequence[Any]]) -> int:
         FROM opening_stock o
         LEFT JOIN terms t ON t.node = o.node
         LEFT JOIN special s ON s.sku = o.sku AND s.node = o.node
+        ORDER BY o.sku, o.node, o.owner, o.lot
         """
     )
     tx.execute(
