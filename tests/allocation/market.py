@@ -19,6 +19,7 @@ from crossdock.catalog.model import Component, Node, NodeKind, Product, ProductK
 from crossdock.engine.capability import Delivery, Issued, Outgoing
 from crossdock.engine.process import Address
 from crossdock.engine.routing import route_of_text
+from crossdock.engine.store import ensure_zone_shards
 from crossdock.engine.transaction import Transaction
 from crossdock.invariants import Violation, check
 from crossdock.inventory.facts.station import InventoryFacts
@@ -62,6 +63,7 @@ class Market:
         """Save the shops and products."""
         connection = self.connection
         catalog.save_zones(connection, [Zone(code=z, name=z) for z in ("east", "west")])
+        ensure_zone_shards(connection, ["east", "west"])
         catalog.save_nodes(
             connection,
             [
