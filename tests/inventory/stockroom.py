@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from crossdock import db
+from crossdock.engine import store as engine_store
 from crossdock.engine.capability import Delivery, Issued, Outgoing
 from crossdock.engine.process import Address
 from crossdock.engine.routing import route_of_text
@@ -56,6 +57,7 @@ class Stockroom:
             connection.execute(
                 "INSERT INTO allocation_zone (code, name) VALUES (%s, %s)", [zone] * 2
             )
+        engine_store.ensure_zone_shards(connection, NODES.values())
         for node, zone in NODES.items():
             connection.execute(
                 "INSERT INTO node (code, kind, name, allocation_zone, country, time_zone, methods)"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from crossdock.inventory.model import (
     BackordersReviewRequested,
+    FreeLine,
+    FreeReservations,
     PickStock,
     ShipStock,
     ShortageFound,
@@ -134,6 +136,18 @@ def test_a_review_serves_backorders_that_missed_their_stock(stockroom: Stockroom
     backorder(stockroom, 1, 2, promised=900)
     assert arrived(stockroom.tell(BackordersReviewRequested())) == [(order(1), 2)]
     assert arrived(stockroom.tell(BackordersReviewRequested())) == []
+
+
+def test_what_of_a_backorder_is_given_up_is_not_served_in_the_same_batch(
+    stockroom: Stockroom,
+) -> None:
+    stockroom.receive("mug", 6)
+    backorder(stockroom, 1, 6, promised=900)
+    part = FreeLine(line=1, quantity=4)
+    told = stockroom.ask(FreeReservations(order_id=order(1), lines=(part,), reason="customer"))
+    assert arrived(told) == [(order(1), 2)]
+    assert stockroom.reservations() == [(order(1), "soft", 2, None)]
+    assert stockroom.broken_rules() == []
 
 
 def test_a_sale_elsewhere_serves_no_backorder(stockroom: Stockroom) -> None:
