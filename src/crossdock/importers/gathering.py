@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import date
 
 import msgspec
 
@@ -42,6 +43,7 @@ class Gathering:
         self.wanted: dict[str, Wanted] = {}
         self.channels: set[str] = set()
         self.countries: Counter[str] = Counter()
+        self.days: Counter[date] = Counter()
         self.currencies: Counter[str] = Counter()
 
     def add(self, arrival: Arrival) -> None:
@@ -117,11 +119,10 @@ class Gathering:
             close=self.spool.close,
         )
 
-    def orders_per_day(self) -> float:
-        """How many orders a day brings, for filling capacities."""
-        first, last = self.spool.first, self.spool.last
-        assert first is not None and last is not None, "there is an order"
-        return self.report.orders / max((last - first).total_seconds() / 86_400, 1.0)
+    @property
+    def busiest_day(self) -> int:
+        """Orders of the busiest day: who ships them all is made for it."""
+        return max(self.days.values())
 
     @property
     def home(self) -> str:
@@ -135,6 +136,7 @@ class Gathering:
         report.value_minor += summed(order) if order.total is None else order.total
         self.channels.add(order.channel)
         self.currencies[order.currency] += 1
+        self.days[order.placed_at.date()] += 1
         self.countries[order.groups[0].address.country] += 1
         for line in order.lines:
             report.units += line.quantity
@@ -168,7 +170,7 @@ class Gathering:
         elif own_nodes:
             filled |= {"nodes": own_nodes, "zones": frame.zones}
         else:
-            nodes = fill_nodes(home, currency, seed, self.orders_per_day())
+            nodes = fill_nodes(home, currency, seed, self.busiest_day)
             filled |= {"nodes": nodes, "zones": frame.zones}
             self.report.filled("nodes, hours, capacity, cost rates", f"seed {seed}")
         if not network.legal_entities:
