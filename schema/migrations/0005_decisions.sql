@@ -71,3 +71,33 @@ CREATE TABLE decision (
 ) PARTITION BY RANGE (decided_at);
 CREATE INDEX decision_order ON decision (order_id);
 CREATE TABLE decision_default PARTITION OF decision DEFAULT;
+
+-- Monthly partitions of both, ahead of time. A month that the default partition has rows of stays
+-- there: nothing is lost by it.
+CREATE FUNCTION make_decision_partitions(first timestamptz, last timestamptz) RETURNS SETOF text
+LANGUAGE plpgsql AS $$
+DECLARE
+    parent text;
+    month timestamp;
+    lower timestamptz;
+    upper timestamptz;
+    partition text;
+    is_taken boolean;
+BEGIN
+    FOR parent, month IN
+        SELECT p, m FROM unnest('{decision,planning_batch}'::text[]) AS p,
+                         generate_series(date_trunc('month', first AT TIME ZONE 'UTC'),
+                                         last AT TIME ZONE 'UTC', interval '1 month') AS m
+    LOOP
+        lower := month AT TIME ZONE 'UTC';
+        upper := (month + interval '1 month') AT TIME ZONE 'UTC';
+        partition := parent || '_' || to_char(month, 'YYYY_MM');
+        EXECUTE format('SELECT EXISTS (SELECT 1 FROM %I WHERE decided_at >= %L AND decided_at < %L)',
+                       parent || '_default', lower, upper) INTO is_taken;
+        IF to_regclass(partition) IS NULL AND NOT is_taken THEN
+            EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)',
+                           partition, parent, lower, upper);
+            RETURN NEXT partition;
+        END IF;
+    END LOOP;
+END $$;

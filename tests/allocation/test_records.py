@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
 
-from crossdock.allocation import policies
+from crossdock.allocation import policies, store
 from crossdock.allocation.records import explained, replay_decision
 from crossdock.catalog import store as catalog
 from crossdock.sourcing.policy_files import SHIPPED, shipped_policy_text
@@ -92,6 +93,22 @@ def test_a_decision_tells_who_was_out_and_why(market: Market) -> None:
     assert [node.node for node in told.decision.chosen.nodes] == [PROVIDENCE]
     assert told.decision.eliminated == {"excluded": (BOSTON,)}
     assert told.demand is not None and told.demand.lines[0].sku == "mug"
+
+
+def test_decisions_of_a_month_get_a_partition_made_ahead(market: Market) -> None:
+    later = MONDAY + timedelta(days=30)
+    made = store.ensure_partitions(market.connection, MONDAY, later)
+    assert made == [
+        "decision_2026_11", "decision_2026_12", "planning_batch_2026_11", "planning_batch_2026_12",
+    ]  # fmt: skip
+    assert store.ensure_partitions(market.connection, MONDAY, later) == []
+    market.receive("mug", 1, BOSTON)
+    wanted = request(1, ("mug", 1))
+    market.accept(wanted)
+    market.allocate("east", wanted)
+    assert market.count("decision_2026_11") == market.count("planning_batch_2026_11") == 1
+    (replayed,) = replay_decision(market.connection, order(1))
+    assert replayed.is_identical
 
 
 def test_a_policy_version_cannot_be_changed_afterwards(market: Market) -> None:

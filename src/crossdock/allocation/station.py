@@ -36,6 +36,8 @@ class Allocation:
     def __init__(self) -> None:
         self._facts = FactsShelf()
         self._policies = PolicyShelf()
+        self._kept: set[bytes] = set()
+        """Hashes of facts that are stored."""
 
     def receive(self, deliveries: Sequence[Delivery], tx: Transaction) -> Iterable[Outgoing]:
         """One answer for each request."""
@@ -55,7 +57,7 @@ class Allocation:
                 order_id: self._policies.version(tx.connection, version)
                 for order_id, version in versions.items()
             }
-            answers += _Zone(tx, zone, facts, policies).answer(requests)
+            answers += _Zone(tx, zone, facts, policies, self._kept).answer(requests)
         return answers
 
 
@@ -63,12 +65,18 @@ class _Zone:
     """One zone's requests of one batch."""
 
     def __init__(
-        self, tx: Transaction, zone: str, facts: Facts, policies: dict[str, SourcingPolicy]
+        self,
+        tx: Transaction,
+        zone: str,
+        facts: Facts,
+        policies: dict[str, SourcingPolicy],
+        kept: set[bytes],
     ) -> None:
         self.tx = tx
         self.zone = zone
         self.facts = facts
         self.policies = policies
+        self.kept = kept
         self.book = tx.book(ReservationBook)
 
     def answer(self, requests: Sequence[Request]) -> list[Outgoing]:
@@ -116,7 +124,7 @@ class _Zone:
             )
             found += allocator.allocate(of_policy)
             rows += [self._batch_row(run, version) for run in allocator.runs]
-        self._keep_network(network)
+        self._keep_network()
         store.add_batches(self.tx, rows)
         if capacity.added:
             store.add_capacity(self.tx, capacity.added)
@@ -125,12 +133,18 @@ class _Zone:
             settled.setdefault(each.demand.request.delivery.id, []).append(each)
         return settled
 
-    def _keep_network(self, network: Network) -> None:
+    def _keep_network(self) -> None:
+        """Store the nodes' facts once; what is stored for good is not asked for again."""
         if self.zone not in self.facts.zones:
             return
         hash = self.facts.hash_of(self.zone)
-        if not store.facts_are_kept(self.tx, hash):
-            store.keep_facts(self.tx, hash, "network", encode_nodes(network))
+        if hash in self.kept:
+            return
+        is_kept, is_for_good = store.facts_are_kept(self.tx, hash)
+        if is_for_good:
+            self.kept.add(hash)
+        elif not is_kept:
+            store.keep_facts(self.tx, hash, "network", encode_nodes(self.facts.zones[self.zone]))
 
     def _batch_row(self, run: PlanningRun, version: str) -> tuple[Any, ...]:
         known = self.zone in self.facts.zones

@@ -148,9 +148,10 @@ def add_capacity(tx: Transaction, added: Mapping[tuple[date, str], int]) -> None
     )
 
 
-def facts_are_kept(tx: Transaction, hash: bytes) -> bool:
-    """Whether facts of that content are stored already."""
-    return bool(tx.fetch("SELECT 1 FROM planning_facts WHERE hash = %s", (hash,)))
+def facts_are_kept(tx: Transaction, hash: bytes) -> tuple[bool, bool]:
+    """Whether facts of that content are stored, and whether for good: not by this batch itself."""
+    rows = tx.fetch("SELECT first_used_at < %s FROM planning_facts WHERE hash = %s", (tx.now, hash))
+    return bool(rows), bool(rows) and bool(rows[0][0])
 
 
 def keep_facts(tx: Transaction, hash: bytes, kind: str, body: bytes) -> None:
@@ -178,6 +179,15 @@ def add_batches(tx: Transaction, rows: Iterable[Sequence[Any]]) -> None:
 def add_decisions(tx: Transaction, rows: Iterable[Sequence[Any]]) -> None:
     """Store decisions: id, batch_id, order_id, attempt, zone, decided_at, body."""
     tx.copy("decision (id, batch_id, order_id, attempt, zone, decided_at, body)", rows)
+
+
+def ensure_partitions(connection: Connection, first: datetime, last: datetime) -> list[str]:
+    """Make the monthly partitions of decisions and planning runs from `first` to `last`.
+
+    To be called ahead of time; a month whose rows lie in a default partition stays there.
+    """
+    rows = connection.execute("SELECT make_decision_partitions(%s, %s)", (first, last)).fetchall()
+    return [name for (name,) in rows]
 
 
 class StoredDecision(NamedTuple):

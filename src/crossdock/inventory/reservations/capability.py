@@ -257,7 +257,11 @@ def _known(command: Command) -> Known:
 
 
 def expire(tx: Transaction, limit: int = 1000) -> int:
-    """Give up queued units whose time is over, e.g. of checkouts left behind; returns how many."""
+    """Give up queued units whose time is over, e.g. of checkouts left behind; returns how many.
+
+    Regular work of a worker, a step of at most `limit` reservations; the caller flushes the books
+    and commits.
+    """
     orders = store.expired_orders(tx, limit)
     book = tx.book(ReservationBook)
     book.load(tx, orders)
