@@ -92,8 +92,9 @@ BEGIN
         lower := month AT TIME ZONE 'UTC';
         upper := (month + interval '1 month') AT TIME ZONE 'UTC';
         partition := parent || '_' || to_char(month, 'YYYY_MM');
-        EXECUTE format('SELECT EXISTS (SELECT 1 FROM %I WHERE decided_at >= %L AND decided_at < %L)',
-                       parent || '_default', lower, upper) INTO is_taken;
+        EXECUTE format(
+            'SELECT EXISTS (SELECT 1 FROM %I WHERE decided_at >= %L AND decided_at < %L)',
+            parent || '_default', lower, upper) INTO is_taken;
         IF to_regclass(partition) IS NULL AND NOT is_taken THEN
             EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)',
                            partition, parent, lower, upper);

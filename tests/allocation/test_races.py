@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import psycopg
@@ -123,16 +124,13 @@ def test_workers_tills_and_pickers_never_oversell(
             own = Market(connection)
             for i in range(6):
                 orders = [request(1000 * number + 10 * i + k, ("mug", 1)) for k in range(3)]
-                _again(own, lambda orders=orders: own.accept(*orders))  # type: ignore[misc]
-                answers = _again(
-                    own,
-                    lambda orders=orders: own.allocate("east", *orders),  # type: ignore[misc]
-                )
+                _again(own, partial(own.accept, *orders))
+                answers = _again(own, partial(own.allocate, "east", *orders))
                 for answer in answers:
                     for planned in answer.fulfillments:
                         allocated.append(1)
                         if dice.random() < 0.4:
-                            _again(own, lambda a=answer, p=planned: _ship(own, a.order_id, p.node))  # type: ignore[misc]
+                            _again(own, partial(_ship, own, answer.order_id, planned.node))
 
     def till(number: int) -> None:
         dice = random.Random(seed * 100 + 50 + number)
@@ -141,7 +139,7 @@ def test_workers_tills_and_pickers_never_oversell(
             own._told = 10_000 * number
             for _ in range(4):
                 node = dice.choice(sorted(stock))
-                _again(own, lambda node=node: own.lose("mug", 1, node))  # type: ignore[misc]
+                _again(own, partial(own.lose, "mug", 1, node))
 
     def guarded(work: Callable[[int], None], number: int) -> None:
         try:
