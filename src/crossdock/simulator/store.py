@@ -138,3 +138,13 @@ def is_unused(connection: db.Connection) -> bool:
 def analyze(connection: db.Connection) -> None:
     """Give the planner fresh numbers after a bulk load."""
     connection.execute("ANALYZE")
+
+
+def connectors_with_work(connection: db.Connection, now: datetime) -> list[str]:
+    """Connectors that have effects to send, or to try again, by `now`."""
+    rows = fetch(
+        connection,
+        "SELECT DISTINCT connector FROM outbox WHERE available_at <= %s ORDER BY connector",
+        (now,),
+    )
+    return [name for (name,) in rows]

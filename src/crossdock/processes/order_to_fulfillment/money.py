@@ -70,7 +70,11 @@ def capture(
 
 
 def release(order: SalesOrderState, now: datetime, reason: str) -> Iterator[Effect]:
-    """Let go what canceled units would have cost, last tender first; pay back what was paid."""
+    """Let go what canceled units would have cost, last tender first; pay back what was paid.
+
+    What was canceled before it was asked for is not there to let go.
+    """
+    order.unneeded = min(order.unneeded, max(0, -missing(order)))
     for tender in reversed(order.tenders):
         amount = min(tender.free, order.unneeded)
         if amount > 0:

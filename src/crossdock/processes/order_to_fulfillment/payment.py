@@ -21,7 +21,13 @@ from crossdock.model.effects import (
     RefundRefused,
     VoidRefused,
 )
-from crossdock.ordering.model import AuthorizationExpiring, DebtDue, PaymentOverdue
+from crossdock.ordering.model import (
+    AuthorizationExpiring,
+    DebtDue,
+    OrderScreened,
+    OrderValidated,
+    PaymentOverdue,
+)
 from crossdock.processes.order_to_fulfillment import canceling, closing, holding, money, telling
 from crossdock.processes.order_to_fulfillment.declaration import (
     CHECKING,
@@ -262,6 +268,8 @@ def _attempt_of(key: str) -> int:
 
 
 process.takes(Unfit.STALE, AuthorizationRefused, AuthorizationExpiring, stages=(CLOSED,))
+# The customer wanted all of it back while we were looking at it.
+process.takes(Unfit.STALE, OrderValidated, OrderScreened, stages=(OPEN, CLOSED))
 process.takes(Unfit.STALE, PaymentOverdue, stages=(CHECKING, CLOSED))
 process.takes(Unfit.STALE, AuthorizationExpiring, stages=(CHECKING, HELD))
 process.takes(Unfit.STALE, DebtDue, stages=(CLOSED,))
