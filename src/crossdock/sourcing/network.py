@@ -104,12 +104,14 @@ class Network:
             return
         step = NEAREST_CELL_DEGREES
         rows = self.distances([(key[0] * step, key[1] * step) for key in located])
-        codes = self.codes
-        for key, row in zip(located, rows, strict=True):
-            k = min(key[2], len(codes))
-            chosen = set(np.argsort(row, kind="stable")[:k].tolist()) | self.centers
-            ranked = sorted(zip(row[list(chosen)].tolist(), chosen, strict=True))
-            self._nearest[key] = tuple(codes[i] for _, i in ranked)
+        codes, size = self.codes, len(self.codes)
+        centers = sorted(self.centers)
+        # Distance and position in one number: no two are equal, so the order is the same always.
+        for key, row in zip(located, rows.astype(np.int64) * size + np.arange(size), strict=True):
+            k = key[2]
+            near = np.partition(row, k - 1)[:k] if k < size else row
+            chosen = {*near.tolist(), *row[centers].tolist()}
+            self._nearest[key] = tuple([codes[one % size] for one in sorted(chosen)])
 
     def _number_schedules(self) -> list[int]:
         numbers: dict[Schedule, int] = {}
