@@ -148,3 +148,13 @@ def test_a_made_up_retailer_is_written_as_files_that_are_taken_whole(tmp_path: P
     assert run("network", "made-up", folder, *size).exit_code == 0
     done = run("orders", "validate", folder / "orders.jsonl", "--network", folder / "network.jsonl")
     assert done.exit_code == TAKEN, done.output
+    again = run("network", "made-up", folder, *size)
+    assert again.exit_code == UNUSABLE
+    assert "already" in again.output
+
+
+def test_a_rejects_file_that_cannot_be_written_is_told_and_not_a_traceback(tmp_path: Path) -> None:
+    path = write(tmp_path / "orders.jsonl", order(), "nonsense")
+    done = run("orders", "validate", path, "--rejects", tmp_path / "nowhere" / "rejects.jsonl")
+    assert done.exit_code == UNUSABLE
+    assert "rejects file" in done.output

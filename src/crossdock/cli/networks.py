@@ -61,9 +61,21 @@ def made_up(
     hours: Annotated[float, typer.Option(min=1, help="How long orders come in.")] = 48.0,
 ) -> None:
     """Write a made-up retailer on real US geography: its network, products, stock and orders."""
+    for name in ("orders.jsonl", "network.jsonl"):
+        if (folder / name).exists():
+            raise SettingRefused(
+                f"{folder / name} is there already; nothing was written.",
+                advice="Name another folder.",
+            )
     plan = RetailerPlan(orders=orders, stores=stores, dcs=dcs, skus=skus, hours=hours)
     dataset = make_retailer(seed, plan)
-    written = write_retailer(dataset, folder)
+    try:
+        written = write_retailer(dataset, folder)
+    except OSError as error:
+        raise SettingRefused(
+            f"{folder} cannot be written: {error.strerror}.",
+            advice="Name a folder you may write to, on a disk with room.",
+        ) from error
     for path in written:
         output.print(str(path), markup=False, highlight=False, soft_wrap=True)
 

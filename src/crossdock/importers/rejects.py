@@ -10,6 +10,8 @@ from typing import IO, Self
 
 import msgspec
 
+from crossdock.importers.errors import UnusableInput
+
 EXCERPT_CHARACTERS = 300
 SAMPLES_KEPT = 50
 
@@ -183,10 +185,16 @@ class Rejects:
             self.samples.append(reject)
         if self.path is None:
             return
-        if self._file is None:
-            # An earlier run's rejects are not this run's.
-            self._file = self.path.open("ab" if self.lines + self.parts > 1 else "wb")
-        self._file.write(self._encoder.encode(reject) + b"\n")
+        try:
+            if self._file is None:
+                # An earlier run's rejects are not this run's.
+                self._file = self.path.open("ab" if self.lines + self.parts > 1 else "wb")
+            self._file.write(self._encoder.encode(reject) + b"\n")
+        except OSError as error:
+            raise UnusableInput(
+                f"The rejects file {self.path} cannot be written: {error.strerror}.",
+                advice="Name a file in a folder you may write to, on a disk with room.",
+            ) from error
 
 
 def excerpt(raw: str | bytes) -> str:

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from crossdock.importers.arrivals import Arrival
+from crossdock.importers.errors import NoRoomToImport
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -23,7 +24,10 @@ class Spool:
     """Append arrivals in any order, then iterate them by (time, order of appending)."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="crossdock-import-")  # noqa: SIM115
+        try:
+            self._file = tempfile.TemporaryFile(prefix="crossdock-import-")  # noqa: SIM115
+        except OSError as error:
+            raise _no_room(error) from error
         self._times = array("q")
         self._starts = array("q")
         self._lengths = array("q")
@@ -35,16 +39,22 @@ class Spool:
         return len(self._times)
 
     def append(self, arrival: Arrival) -> None:
-        """Add one."""
+        """Add one. Raises NoRoomToImport."""
         body = self._encoder.encode(arrival)
-        self._file.write(body)
+        try:
+            self._file.write(body)
+        except OSError as error:
+            raise _no_room(error) from error
         self._times.append((arrival.at - _EPOCH) // _MICROSECOND)
         self._starts.append(self._end)
         self._lengths.append(len(body))
         self._end += len(body)
 
     def __iter__(self) -> Iterator[Arrival]:
-        self._file.flush()
+        try:
+            self._file.flush()
+        except OSError as error:
+            raise _no_room(error) from error
         times = np.frombuffer(self._times, dtype=np.int64) if self._times else np.zeros(0)
         for index in np.argsort(times, kind="stable").tolist():
             self._file.seek(self._starts[index])
@@ -63,3 +73,11 @@ class Spool:
     def close(self) -> None:
         """Give the disk space back."""
         self._file.close()
+
+
+def _no_room(error: OSError) -> NoRoomToImport:
+    return NoRoomToImport(
+        f"The orders cannot be kept in {tempfile.gettempdir()} while they are checked: "
+        f"{error.strerror}.",
+        advice="Make room there, or name another folder in the environment variable TMPDIR.",
+    )
