@@ -13,6 +13,7 @@ from crossdock.inventory.upkeep import (
     Opening,
     align_levels,
     close_ledger,
+    keep_up,
     load_opening_stock,
     quarantine,
 )
@@ -235,3 +236,17 @@ def test_the_bits_of_methods_are_those_of_the_database(connection: db.Connection
     for method in Method:
         row = connection.execute("SELECT method_bits(%s)", [[method.value]]).fetchone()
         assert row == (METHOD_BITS[method.value],)
+
+
+def test_regular_work_reviews_backorders_once_an_hour_and_aligns_every_node(
+    shop: Stockroom,
+) -> None:
+    shop.receive("mug", 5, OAK)
+    run(shop, "UPDATE node SET buffer = 2")
+    for minute in range(60):
+        keep_up(shop.connection, at(60 + minute))
+        shop.connection.commit()
+    assert nodes(shop) == {OAK: 3}
+    assert network(shop) == 3
+    rows = shop.connection.execute("SELECT process, instance, type FROM inbox").fetchall()
+    assert rows == [("inventory", "backorders", "crossdock.backorders.review_requested.v1")]

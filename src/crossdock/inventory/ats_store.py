@@ -171,20 +171,30 @@ def align_levels(
     """
     rows = tx.fetch(
         """
-        WITH due AS MATERIALIZED (
+        WITH at_node AS (
+            SELECT n.code AS node, n.allocation_zone AS zone, n.enabled, n.safety_stock, n.buffer,
+                   method_bits(n.methods) AS methods, w.units
+            FROM unnest(%s::text[], %s::int[]) AS w (node, units) JOIN node n ON n.code = w.node
+        ), due AS MATERIALIZED (
             SELECT l.sku, l.node, l.owner, l.lot, l.zone, l.methods, l.sellable, l.reserved,
                    l.available, t.zone AS new_zone, t.methods AS new_methods,
-                   CASE WHEN l.owner = '' AND l.lot = '' THEN t.safety_stock ELSE 0 END
-                       AS new_safety_stock,
-                   CASE WHEN l.owner = '' AND l.lot = '' THEN t.buffer + w.units ELSE 0 END
-                       AS new_buffer
-            FROM unnest(%s::text[], %s::int[]) AS w (node, units)
-            JOIN stock_level l ON l.node = w.node
-            CROSS JOIN LATERAL level_terms(l.sku, l.node) AS t
-            WHERE (l.zone, l.methods, l.safety_stock, l.buffer) IS DISTINCT FROM
-                  (t.zone, t.methods,
-                   CASE WHEN l.owner = '' AND l.lot = '' THEN t.safety_stock ELSE 0 END,
-                   CASE WHEN l.owner = '' AND l.lot = '' THEN t.buffer + w.units ELSE 0 END)
+                   t.safety_stock AS new_safety_stock, t.buffer AS new_buffer
+            FROM stock_level l
+            JOIN at_node n ON n.node = l.node
+            LEFT JOIN product_node p ON p.sku = l.sku AND p.node = l.node
+            -- Stock is held back once per SKU and node: at the level without owner and lot.
+            CROSS JOIN LATERAL (
+                SELECT n.zone,
+                       CASE WHEN n.enabled AND coalesce(p.enabled, true)
+                            THEN (n.methods & ~method_bits(coalesce(p.methods_off, '{}')))
+                            ELSE 0 END::smallint AS methods,
+                       CASE WHEN l.owner = '' AND l.lot = ''
+                            THEN coalesce(p.safety_stock, n.safety_stock) ELSE 0 END
+                           AS safety_stock,
+                       CASE WHEN l.owner = '' AND l.lot = ''
+                            THEN coalesce(p.buffer, n.buffer) + n.units ELSE 0 END AS buffer) AS t
+            WHERE (l.zone, l.methods, l.safety_stock, l.buffer)
+                  IS DISTINCT FROM (t.zone, t.methods, t.safety_stock, t.buffer)
             ORDER BY l.sku, l.node, l.owner, l.lot
             FOR NO KEY UPDATE OF l
         ), changed AS (

@@ -6,14 +6,44 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from crossdock.engine.inbox import Connection, Inbound, receive
+from crossdock.engine.process import Address
+from crossdock.engine.routing import route_of_text
 from crossdock.engine.transaction import Transaction
 from crossdock.inventory import ats_store, rules
 from crossdock.inventory.errors import LedgerStillOpen
-from crossdock.inventory.model import LevelKey
-from crossdock.inventory.store import StockBook, TotalKey
+from crossdock.inventory.model import STATION, BackordersReviewRequested, LevelKey
+from crossdock.inventory.reservations.capability import expire
+from crossdock.inventory.store import StockBook, TotalKey, ensure_ledger_partitions
 
 CLOSES_AFTER = timedelta(days=1)
 """The ledger is closed only up to a time when no batch can still be writing."""
+
+
+ROUND_MINUTES = 60
+"""Every node's levels are aligned once in so many minutes, an equal share of the nodes a minute."""
+
+
+def keep_up(connection: Connection, now: datetime) -> None:
+    """A minute's small regular work; the caller commits.
+
+    Ledger partitions ahead of time, a share of the nodes aligned, queued demand given up whose
+    time is over, and (once an hour) backorders reviewed that missed the stock they waited for.
+    """
+    tx = Transaction(connection, now)
+    ensure_ledger_partitions(tx, now, now + timedelta(days=62))
+    minute = int(now.timestamp()) // 60
+    share = ats_store.all_nodes(tx)[minute % ROUND_MINUTES :: ROUND_MINUTES]
+    if share:
+        align_levels(tx, share)
+    expire(tx)
+    tx.flush_books()
+    hour = now.replace(minute=0, second=0, microsecond=0).isoformat()
+    review = BackordersReviewRequested()
+    receive(connection, [Inbound("upkeep", f"backorders {hour}", review, REVIEWER, now)], now)
+
+
+REVIEWER = Address(STATION, "backorders", route_of_text("backorders"))
 
 
 class Opening(NamedTuple):
