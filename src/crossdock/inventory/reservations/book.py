@@ -262,6 +262,9 @@ class ReservationBook:
             store.update_rows(tx, changed)
         if new:
             store.add_rows(tx, new)
+        # Orders known only by what was added to them have other rows perhaps, and now these too.
+        for order_id in self._of_order.keys() - self._loaded:
+            del self._of_order[order_id]
         self.newly_queued.clear()
 
     def _touch(self, changed: Reservation) -> None:
