@@ -178,11 +178,13 @@ CREATE TABLE worker_attempt (
     started_at timestamptz NOT NULL
 );
 
--- A shard whose last attempt ended with no result: one message per batch until `until_number`.
+-- A shard whose last attempt ended with no result: one message per batch until `until_number`, all
+-- that the attempt can have taken. `message_id` was tried alone `tries` times; nobody came back.
 CREATE TABLE suspect_shard (
     shard int PRIMARY KEY,
     until_number bigint NOT NULL,
-    message_id uuid
+    message_id uuid,
+    tries int NOT NULL DEFAULT 0
 );
 
 -- The lowest versions a worker must know; one that knows less takes no shard.

@@ -7,10 +7,12 @@ import json
 import multiprocessing
 import os
 import random
+import secrets
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from multiprocessing.managers import BaseManager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,7 +25,7 @@ from crossdock.engine.effects import EffectResult, PendingEffect, Repeat
 from crossdock.engine.registry import Registry
 from crossdock.engine.runner import Limits
 from crossdock.engine.worker import Worker, WorkerLimits
-from crossdock.kernel.clock import SystemClock
+from crossdock.kernel.clock import Clock, SystemClock
 from crossdock.kernel.errors import Fault
 from crossdock.kernel.messages import Message
 
@@ -37,8 +39,35 @@ SHORT_LEASES = DispatchLimits(
 )
 
 
+class SharedClock:
+    """A clock that the test moves and that all processes of a crew read; never goes back."""
+
+    def __init__(self, start: datetime) -> None:
+        self._seconds = spawn.RawValue("d", start.timestamp())
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self._seconds.value, UTC)
+
+    def move_to(self, instant: datetime) -> None:
+        assert instant >= self.now(), "time never goes back"
+        self._seconds.value = instant.timestamp()
+
+
 class Outside(BaseManager):
     """Serves the receiving fakes of the test's own process, which nobody kills."""
+
+
+@contextlib.contextmanager
+def open_to_others(**fakes: object) -> Iterator[dict[str, tuple[object, bytes]]]:
+    """Serve fakes of this process to the dispatchers; yields where to find each."""
+    key = secrets.token_bytes(16)
+    for name, fake in fakes.items():
+        Outside.register(name, callable=lambda fake=fake: fake)
+    manager = Outside(address=("127.0.0.1", 0), authkey=key)
+    server = manager.get_server()
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield dict.fromkeys(fakes, (server.address, key))
 
 
 class RemotePort:
@@ -65,22 +94,28 @@ class RemotePort:
         return found
 
 
-def work(url: str, name: str, build: Callable[[], Registry]) -> None:
+def work(url: str, name: str, build: Callable[[], Registry], clock: Clock | None = None) -> None:
     """A worker process; works until it is killed."""
 
     def connect(autocommit: bool) -> db.Connection:
         return db.connect(url, autocommit=autocommit, connect_timeout_seconds=3)
 
+    limits = Limits(messages=24)
     worker = Worker(
-        build(), connect, SystemClock(), name=name, limits=Limits(messages=24), waits=SHORT_WAITS
+        build(), connect, clock or SystemClock(), name=name, limits=limits, waits=SHORT_WAITS
     )
     worker.run(threading.Event())
 
 
-def dispatch(url: str, ports: dict[str, tuple[Any, bytes]]) -> None:
+def dispatch(
+    url: str,
+    ports: dict[str, tuple[Any, bytes]],
+    clock: Clock | None = None,
+    limits: DispatchLimits = SHORT_LEASES,
+) -> None:
     """A dispatcher process; calls until it is killed."""
     remote = {name: RemotePort(name, *where) for name, where in ports.items()}
-    dispatcher = Dispatcher(remote, SystemClock(), SHORT_LEASES)
+    dispatcher = Dispatcher(remote, clock or SystemClock(), limits)
     threads = dispatcher.run(
         lambda: db.connect(url, connect_timeout_seconds=3),
         threading.Event(),
@@ -140,3 +175,10 @@ def persist(do: Callable[[], T], seconds: float = 60.0) -> T:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
+
+
+def seed_of_this_run() -> int:
+    """CROSSDOCK_CRASH_SEED, or one drawn anew; printed, so that it can be run again."""
+    seed = int(os.environ.get("CROSSDOCK_CRASH_SEED") or secrets.randbelow(10**6))
+    print(f"CROSSDOCK_CRASH_SEED={seed}")
+    return seed

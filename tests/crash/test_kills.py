@@ -6,12 +6,8 @@ Prints its seed; CROSSDOCK_CRASH_SEED runs one again.
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 
@@ -19,7 +15,15 @@ from crossdock import db, postgres
 from crossdock.engine import inbox, store
 from crossdock.engine.process import Process
 from crossdock.kernel.clock import SystemClock
-from tests.crash.crew import Crew, Outside, dispatch, kill_postmaster, persist, work
+from tests.crash.crew import (
+    Crew,
+    dispatch,
+    kill_postmaster,
+    open_to_others,
+    persist,
+    seed_of_this_run,
+    work,
+)
 from tests.integration.engine.test_dispatcher import Waiter
 from tests.integration.engine.toy import Filled, Kettle, Poured, inbound, kettle, kettle_id, kitchen
 
@@ -28,19 +32,6 @@ SECONDS_OF_KILLING = 15.0
 VICTIMS = ["worker a", "worker b", "dispatcher", ""]
 CHANCES = [4, 4, 4, 30]
 SERVER_DEATHS = 2
-
-
-@contextlib.contextmanager
-def open_to_others(**fakes: object) -> Iterator[dict[str, tuple[object, bytes]]]:
-    """Serve fakes of this process to the dispatchers; yields where to find each."""
-    key = secrets.token_bytes(16)
-    for name, fake in fakes.items():
-        Outside.register(name, callable=lambda fake=fake: fake)
-    manager = Outside(address=("127.0.0.1", 0), authkey=key)
-    server = manager.get_server()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield dict.fromkeys(fakes, (server.address, key))
 
 
 def state_of(connection: db.Connection, name: str) -> tuple[Process[Kettle], Kettle]:
@@ -73,13 +64,11 @@ def open_work(url: str) -> dict[str, int]:
 
 @pytest.mark.crash
 def test_killing_workers_dispatcher_and_server_loses_and_doubles_nothing() -> None:
-    seed = int(os.environ.get("CROSSDOCK_CRASH_SEED") or secrets.randbelow(10**6))
-    print(f"CROSSDOCK_CRASH_SEED={seed}")
     waiter = Waiter()
     names = [f"kettle {n}" for n in range(KETTLES)]
     messages = [inbound(name, Filled(cups=3), f"f{name}") for name in names]
     messages += [inbound(n, Poured(cups=1), f"p{n}/{cup}") for cup in range(3) for n in names]
-    crew = Crew(seed)
+    crew = Crew(seed_of_this_run())
     with postgres.serve(ephemeral=True) as server, open_to_others(table=waiter) as ports:
         with contextlib.closing(db.connect(server.url)) as connection:
             db.migrate(connection)

@@ -76,6 +76,7 @@ class Batch:
         entries: dict[int, int],
         *,
         rounds: int,
+        takes_over: bool = True,
         recorder: Recorder | None = None,
     ) -> None:
         self.registry = registry
@@ -85,6 +86,7 @@ class Batch:
         self.held = held
         self.entries = entries
         self.rounds = rounds
+        self.takes_over = takes_over
         self.recorder = recorder
         self.slots: dict[str, Slot] = {}
         self.queue: list[Delivery] = []
@@ -262,7 +264,7 @@ class Batch:
 
         Order shards are left alone: another worker is about to take them, or has.
         """
-        if shard in self._refused_shards or shard < ORDER_SHARDS:
+        if not self.takes_over or shard in self._refused_shards or shard < ORDER_SHARDS:
             return False
         connection = self.tx.connection
         if not store.lock_shards(connection, [shard]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import psycopg
 
@@ -45,7 +46,17 @@ def insert_dead_letter(
 
 def park(connection: Connection, instance: str) -> None:
     """Park a process; stations (whose instance is a code) have none."""
-    connection.execute("UPDATE process SET parked = true WHERE id::text = %s", (instance,))
+    connection.execute(
+        "UPDATE process SET parked = true WHERE id = ANY(%s::uuid[])", (_as_ids(instance),)
+    )
+
+
+def _as_ids(instance: str) -> list[str]:
+    """The id of a process, or nothing: asked for as text, it would be looked for in every row."""
+    try:
+        return [str(UUID(instance))]
+    except ValueError:
+        return []
 
 
 LETTER_COLUMNS = (
@@ -95,7 +106,9 @@ def decide_dead_letter(
     if others[0] == 0:
         held = held_for(connection, [instance], "parked")
         delete_held(connection, [number for number, _ in held])
-        connection.execute("UPDATE process SET parked = false WHERE id::text = %s", (instance,))
+        connection.execute(
+            "UPDATE process SET parked = false WHERE id = ANY(%s::uuid[])", (_as_ids(instance),)
+        )
         rows = [(m.shard, *m[2:7], m.body, m.occurred_at, *m[9:13]) for _, m in held]
         copy_rows(connection, f"inbox (shard, {MESSAGE_COLUMNS})", rows)
     connection.execute(

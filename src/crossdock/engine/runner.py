@@ -38,6 +38,10 @@ class Limits:
     """Shards a worker locks at once; the rest is for other workers."""
 
 
+MOST_DEATHS = 2
+"""Workers that may die over one message alone; whoever kills at random rarely hits one twice."""
+
+
 @dataclass
 class Outcome:
     """What one batch did."""
@@ -140,13 +144,13 @@ class Runner:
             return Outcome()
         if len(self.zones) == 0 or any(number > 63 for number in held):
             self.zones = store.zone_shards(connection)
-        messages = self._choose(held, now)
+        messages, alone = self._choose(held, now)
         if not messages:
             return Outcome(shards=held)
         outcome = Outcome(taken=len(messages), shards=held)
         entries = store.last_entries(connection, held)
         before = dict(entries)
-        self._attempt(messages, held, entries, now, outcome)
+        self._attempt(messages, held, entries, now, outcome, alone=alone)
         moved = {shard: last for shard, last in entries.items() if before.get(shard) != last}
         if moved:
             store.save_last_entries(connection, moved)
@@ -154,31 +158,34 @@ class Runner:
             store.clear_attempt(connection, self.name)
         return outcome
 
-    def _choose(self, held: list[int], now: datetime) -> list[StoredMessage]:
-        """The batch's messages; a single one where a worker died over a shard."""
+    def _choose(self, held: list[int], now: datetime) -> tuple[list[StoredMessage], bool]:
+        """The batch's messages; a single one, which is to stay alone, where a worker died."""
         connection, limits = self.connection, self.limits
         if self.notes is not None:
             for worker, shards in store.dead_attempts(connection, self.name, held):
-                store.suspect(self.notes, shards)
+                store.suspect(self.notes, shards, max(8, limits.messages // len(shards)))
                 store.clear_attempt(self.notes, worker)
             suspects = store.suspects(self.notes, held)
             alone = self._choose_one(suspects, now) if suspects else None
             if alone is not None:
-                return [alone]
+                return [alone], True
             store.note_attempt(self.notes, self.name, held, now)
         per_shard = max(8, limits.messages // len(held))
         messages = store.read_due_timers(connection, held, now, per_shard, limits.messages)
         room = limits.messages - len(messages)
         if room > 0:
             messages += store.read_inbox(connection, held, per_shard, room)
-        return messages
+        return messages, False
 
     def _choose_one(
-        self, suspects: dict[int, tuple[int, str | None]], now: datetime
+        self, suspects: dict[int, store.Suspect], now: datetime
     ) -> StoredMessage | None:
-        """One message of a shard over which a worker died; a second death makes it dead."""
+        """One message of a shard over which a worker died; a second death over it makes it dead.
+
+        The first death, over a whole batch, is held against none of its messages.
+        """
         assert self.notes is not None
-        for shard, (until, last_tried) in sorted(suspects.items()):
+        for shard, (until, last_tried, tries) in sorted(suspects.items()):
             due = store.read_due_timers(self.connection, [shard], now, 1, 1)
             waiting = store.read_inbox(self.connection, [shard], 2, 2)
             waiting = [m for m in waiting if m.number is not None and m.number <= until]
@@ -186,8 +193,8 @@ class Runner:
             if message is None:
                 store.clear_suspects(self.connection, [shard])
                 continue
-            if last_tried == message.id:
-                self._bury(message, "the worker died twice over this message", "", now)
+            if last_tried == message.id and tries >= MOST_DEATHS:
+                self._bury(message, "the worker died twice over this message alone", "", now)
                 store.note_suspect(self.notes, shard, None)
                 continue
             store.note_suspect(self.notes, shard, message.id)
@@ -204,8 +211,13 @@ class Runner:
         entries: dict[int, int],
         now: datetime,
         outcome: Outcome,
+        *,
+        alone: bool = False,
     ) -> None:
-        """Run the messages as one batch; on failure each half, down to the one to blame."""
+        """Run the messages as one batch; on failure each half, down to the one to blame.
+
+        Who is to blame is found out `alone`: without what waits in shards that could be taken over.
+        """
         tried = dict(entries)
         try:
             with self.connection.transaction():
@@ -216,20 +228,24 @@ class Runner:
                     set(held),
                     tried,
                     rounds=self.limits.rounds,
+                    takes_over=not alone,
                     recorder=self.recorder,
                 )
                 batch.run(messages)
         except Exception as error:
             if is_surroundings(error) or self.connection.closed:
                 raise
+            if len(messages) == 1 and not alone:
+                self._attempt(messages, held, entries, now, outcome, alone=True)
+                return
             if len(messages) == 1:
                 trace = "".join(traceback.format_exception(error))
                 self._bury(messages[0], f"{type(error).__name__}: {error}", trace, now)
                 outcome.dead += 1
                 return
             middle = len(messages) // 2
-            self._attempt(messages[:middle], held, entries, now, outcome)
-            self._attempt(messages[middle:], held, entries, now, outcome)
+            self._attempt(messages[:middle], held, entries, now, outcome, alone=True)
+            self._attempt(messages[middle:], held, entries, now, outcome, alone=True)
         else:
             entries.update(tried)
             outcome.handled += batch.handled

@@ -281,31 +281,44 @@ def dead_attempts(
     )
 
 
-def suspect(connection: Connection, shards: Sequence[int]) -> None:
-    """From now on one message per batch in those shards, up to what waits there now."""
+def suspect(connection: Connection, shards: Sequence[int], per_shard: int) -> None:
+    """From now on one message per batch in those shards, for the next `per_shard` of each."""
     connection.execute(
         """
         INSERT INTO suspect_shard (shard, until_number)
-        SELECT s, coalesce((SELECT max(number) FROM inbox WHERE shard = s), 0)
+        SELECT s, coalesce((SELECT max(number)
+                            FROM (SELECT number FROM inbox WHERE shard = s
+                                  ORDER BY number LIMIT %s) AS taken), 0)
         FROM unnest(%s::int[]) AS s
         ON CONFLICT (shard) DO NOTHING
         """,
-        (list(shards),),
+        (per_shard, list(shards)),
     )
 
 
-def suspects(connection: Connection, shards: Sequence[int]) -> dict[int, tuple[int, str | None]]:
+class Suspect(NamedTuple):
+    """A shard over which a worker died; `message_id` was tried alone `tries` times in vain."""
+
+    until_number: int
+    message_id: str | None
+    tries: int
+
+
+def suspects(connection: Connection, shards: Sequence[int]) -> dict[int, Suspect]:
     rows = fetch(
         connection,
-        "SELECT shard, until_number, message_id FROM suspect_shard WHERE shard = ANY(%s)",
+        "SELECT shard, until_number, message_id, tries FROM suspect_shard WHERE shard = ANY(%s)",
         (list(shards),),
     )
-    return {shard: (until, message) for shard, until, message in rows}
+    return {shard: Suspect(*rest) for shard, *rest in rows}
 
 
 def note_suspect(connection: Connection, shard: int, message_id: str | None) -> None:
+    """Say which message is about to be tried alone, and count the tries of the same one."""
     connection.execute(
-        "UPDATE suspect_shard SET message_id = %s WHERE shard = %s", (message_id, shard)
+        "UPDATE suspect_shard SET message_id = %s::uuid,"
+        " tries = CASE WHEN message_id = %s::uuid THEN tries + 1 ELSE 1 END WHERE shard = %s",
+        (message_id, message_id, shard),
     )
 
 

@@ -56,6 +56,7 @@ class Worker:
         self.ages = ages or upkeep.Ages()
         self.total = Outcome()
         self._upkeep_due: datetime | None = None
+        self._was_open = False
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set. Raises WorkerTooOld; anything retryable is waited out."""
@@ -87,6 +88,9 @@ class Worker:
     def _open(self) -> Runner:
         connection, notes = self.connect(False), self.connect(True)
         store.forgo_durability(notes)
+        if self._was_open:  # We outlived the trouble: nobody died over what we tried last.
+            store.forget_tried(notes, self.name)
+        self._was_open = True
         runner = Runner(
             self.registry, connection, self.clock, name=self.name, limits=self.limits, notes=notes
         )

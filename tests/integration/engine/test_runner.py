@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import msgspec
 
 from crossdock import db
 from crossdock.engine import dead_letters, inbox, store
+from crossdock.engine.capability import Delivery, Outgoing
 from crossdock.engine.inbox import Inbound, Received
-from crossdock.engine.process import Address
+from crossdock.engine.process import Address, Process, Send
+from crossdock.engine.registry import Registry
 from crossdock.engine.runner import Limits, Runner
+from crossdock.engine.transaction import Transaction
 from crossdock.kernel.clock import VirtualClock
 from tests.integration.engine.toy import (
     NOON,
+    Bell,
     Filled,
     Kettle,
     Kicked,
@@ -168,6 +173,31 @@ def test_messages_of_one_round_reach_a_station_together(connection: db.Connectio
     put(connection, *(Inbound("cook", str(n), Whistled(tune=str(n)), to, NOON) for n in range(5)))
     runner.run_until_idle()
     assert registry.stations["bell"].heard == [["0", "1", "2", "3", "4"]]  # type: ignore[attr-defined]
+
+
+def test_poison_in_a_shard_that_is_taken_over_is_blamed_on_nobody_else(
+    connection: db.Connection,
+) -> None:
+    class CrackedBell(Bell):
+        def receive(self, deliveries: Sequence[Delivery], tx: Transaction) -> list[Outgoing]:
+            super().receive(deliveries, tx)
+            assert "crack" not in self.heard[-1]
+            return []
+
+    ringing = Process("kettle", version=1, owner="kitchen", state=Kettle, stages=("heating",))
+    to = Address("bell", "kitchen", "kitchen")
+    ringing.starts_with(Filled)(lambda state, filled, now: [Send(to, Whistled(tune=state.id))])
+    bell = CrackedBell()
+    limits = Limits(shards=1)
+    runner = Runner(Registry([ringing], [bell]), connection, VirtualClock(NOON), limits=limits)
+    runner.start()
+    store.ensure_zone_shards(connection, ["kitchen"])
+    put(connection, inbound("blue", Filled(cups=2), "1"))
+    put(connection, Inbound("cook", "2", Whistled(tune="crack"), to, NOON + timedelta(minutes=1)))
+    outcome = runner.run_until_idle()
+    assert outcome.dead == 1
+    assert [letter.process for letter in dead_letters.listed(connection)] == ["bell"]
+    assert bell.heard[-1] == [kettle_id("blue")], "what the kettle said was heard"
 
 
 def test_what_the_round_limit_leaves_over_goes_on_in_the_next_batch(

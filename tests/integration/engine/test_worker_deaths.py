@@ -62,7 +62,7 @@ def work(url: str, name: str) -> None:
 
 
 @pytest.mark.crash
-def test_the_message_that_kills_a_worker_twice_is_a_dead_letter(
+def test_the_message_that_kills_two_workers_when_it_is_alone_is_a_dead_letter(
     connection: db.Connection, database_url: str
 ) -> None:
     names = [f"kettle {n}" for n in range(30)]
@@ -79,7 +79,7 @@ def test_the_message_that_kills_a_worker_twice_is_a_dead_letter(
             break
         assert worker.exitcode == -signal.SIGKILL
         deaths += 1
-    assert deaths == 2, "once in the crowd, once alone"
+    assert deaths == 3, "once in the crowd, twice alone"
     letters = dead_letters.listed(connection)
     assert [letter.instance for letter in letters] == [kettle_id("kettle 7")]
     assert "died twice" in letters[0].error
