@@ -59,16 +59,21 @@ CREATE TABLE stock_level (
     CONSTRAINT never_over_reserved CHECK (reserved <= sellable + shortfall)
 ) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05);
 CREATE INDEX stock_level_node ON stock_level (node);
-COMMENT ON COLUMN stock_level.sellable IS 'units that may be sold, those reserved or picked included';
+COMMENT ON COLUMN stock_level.sellable IS
+    'units that may be sold, those reserved or picked included';
 COMMENT ON COLUMN stock_level.reserved IS 'sum of its live reservations, allocated and picked';
-COMMENT ON COLUMN stock_level.available IS 'node ATS before method and channel switches: the one definition';
-COMMENT ON COLUMN stock_level.methods IS 'method_bits() of what node and product allow here; 0 is off';
+COMMENT ON COLUMN stock_level.available IS
+    'node ATS before method and channel switches: the one definition';
+COMMENT ON COLUMN stock_level.methods IS
+    'method_bits() of what node and product allow here; 0 is off';
 COMMENT ON COLUMN stock_level.shortfall IS
-    'reserved beyond sellable: only a fact raises it, so never_over_reserved refuses our own decisions';
-COMMENT ON COLUMN stock_level.sellable_as_of IS 'time of the last count that was taken for the bucket';
+    'reserved beyond sellable: only facts raise it, so our own decisions break never_over_reserved';
+COMMENT ON COLUMN stock_level.sellable_as_of IS
+    'time of the last count that was taken for the bucket';
 COMMENT ON COLUMN stock_level.count_lacks_our_shipments IS
     'the last count came from a source that does not know what we shipped';
-COMMENT ON COLUMN stock_level.quarantined IS 'an invariant was broken here: nothing is offered until it is cleared';
+COMMENT ON COLUMN stock_level.quarantined IS
+    'an invariant was broken here: nothing is offered until it is cleared';
 
 -- What master data say of a SKU at a node: its zone, methods and what is held back there.
 CREATE FUNCTION level_terms(
@@ -133,8 +138,9 @@ DECLARE
     partition text;
 BEGIN
     FOR month IN
-        SELECT m AT TIME ZONE 'UTC' FROM generate_series(date_trunc('month', first AT TIME ZONE 'UTC'),
-                                      last AT TIME ZONE 'UTC', interval '1 month') AS m
+        SELECT m AT TIME ZONE 'UTC'
+        FROM generate_series(date_trunc('month', first AT TIME ZONE 'UTC'),
+                             last AT TIME ZONE 'UTC', interval '1 month') AS m
     LOOP
         next_month := (month AT TIME ZONE 'UTC' + interval '1 month') AT TIME ZONE 'UTC';
         partition := 'stock_ledger_' || to_char(month AT TIME ZONE 'UTC', 'YYYY_MM');
@@ -237,7 +243,8 @@ COMMENT ON COLUMN reservation.per_unit IS
     'units of sku in one unit of the order line: above 1 for a kit''s components';
 COMMENT ON COLUMN reservation.kit IS
     'the ordered kit whose component this is; a unit of the line needs all of its components';
-COMMENT ON COLUMN reservation.quantity IS 'units of the SKU; of a kit''s component, per_unit for each kit';
+COMMENT ON COLUMN reservation.quantity IS
+    'units of the SKU; of a kit''s component, per_unit for each kit';
 COMMENT ON COLUMN reservation.pickup_node IS
     'the store the customer chose; while queued, it counts against that store''s pickup ATS';
 COMMENT ON COLUMN reservation.order_id IS
@@ -289,9 +296,10 @@ CREATE TABLE inventory_source (
 );
 CREATE UNIQUE INDEX one_authority_per_node_and_bucket ON inventory_source (node, bucket)
     WHERE authoritative AND node <> '';
-COMMENT ON COLUMN inventory_source.full_files IS 'only then a SKU missing from a full count is zero';
+COMMENT ON COLUMN inventory_source.full_files IS
+    'only then a SKU missing from a full count is zero';
 COMMENT ON COLUMN inventory_source.repeats_our_shipments IS
-    'its moves with reason shipment tell what our nodes told us already: recorded as seen, not booked';
+    'its moves with reason shipment tell what our nodes told us already: seen, not booked';
 COMMENT ON COLUMN inventory_source.our_shipments_since IS
     'its counts contain all that we shipped until then, and nothing that we shipped since';
 

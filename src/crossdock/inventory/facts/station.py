@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
@@ -93,15 +94,10 @@ def _feeds(
     for delivery in moved:
         message = delivery.message
         assert isinstance(message, InventoryMoved)
-        for node in {move.node for move in message.moves}:
-            units = sum(move.node == node for move in message.moves)
-            last, as_of, moves, missed = feeds.get((message.source, node), (0, None, 0, 0))
-            feeds[message.source, node] = (
-                max(last, message.sequence),
-                as_of,
-                moves + units,
-                missed,
-            )
+        for node, told in Counter(move.node for move in message.moves).items():
+            feed = (message.source, node)
+            last, as_of, moves, missed = feeds.get(feed, (0, None, 0, 0))
+            feeds[feed] = (max(last, message.sequence), as_of, moves + told, missed)
     for delivery, unused in zip(counted, ignored, strict=True):
         count = delivery.message
         assert isinstance(count, InventoryCounted)
