@@ -214,6 +214,35 @@ def test_a_kit_is_reserved_by_its_components_and_shipped_as_one(market: Market) 
     assert market.broken_rules() == []
 
 
+def test_a_kit_is_promised_as_often_as_its_components_lie_together(market: Market) -> None:
+    market.receive("jug", 2, BOSTON)
+    market.receive("mug", 5, BOSTON)
+    market.receive("mug", 3, PROVIDENCE)
+    wanted = [request(1, ("tea-set", 1)), request(2, ("tea-set", 1), final=True)]
+    market.accept(*wanted)
+    assert market.reservations(1) == [("soft", "jug", 1, None), ("soft", "mug", 4, None)]
+    assert market.reservations(2) == [
+        ("backordered", "jug", 1, None),
+        ("backordered", "mug", 4, None),
+    ]
+    first, second = market.allocate("east", *wanted)
+    assert nodes_of(first) == {BOSTON: (LineQuantity(1, 1),)}
+    assert [line.action for line in second.unsourced] == [Action.BACKORDER]
+    assert market.broken_rules() == []
+
+
+def test_a_queued_kit_leaves_its_components_to_nobody_else(market: Market) -> None:
+    market.receive("jug", 1, BOSTON)
+    market.receive("mug", 4, BOSTON)
+    market.accept(request(1, ("tea-set", 1)))
+    market.accept(request(2, ("mug", 1)))
+    assert market.reservations(2) == [("backordered", "mug", 1, None)]
+    free = FreeReservations(order_id=order(1), lines=(FreeLine(1, 1),), reason="customer")
+    told = market.ask(free)
+    assert [m.order_id for m in told if isinstance(m, StockArrived)] == [order(2)]
+    assert market.reservations(1) == []
+
+
 def test_stock_of_several_owners_is_taken_level_by_level(market: Market) -> None:
     market.receive("mug", 2, BOSTON)
     market.connection.execute(

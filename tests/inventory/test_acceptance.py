@@ -14,8 +14,8 @@ from crossdock.engine.capability import Delivery, Issued
 from crossdock.engine.process import Address
 from crossdock.engine.transaction import Transaction
 from crossdock.inventory.model import AcceptDemand, DemandAccepted, DemandedLine
-from crossdock.inventory.reservations.acceptance import SHARED_UNITS
 from crossdock.inventory.reservations.capability import Reservations
+from crossdock.inventory.reservations.room import SHARED_UNITS
 from crossdock.kernel.ids import derive
 from crossdock.model.messages import LineQuantity
 from tests.inventory.stockroom import DEPOT, ELM, MONDAY, OAK, Stockroom, at, move, order

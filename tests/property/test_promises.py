@@ -161,7 +161,7 @@ class Story:
     def _live(self, number: int) -> int:
         """Units of the order's line that are promised; of a kit, by its scarcest component."""
         rows = self.market.connection.execute(
-            "SELECT sku, kit, sum(quantity / per_unit)::int FROM reservation"
+            "SELECT sku, kit, sum(quantity)::int / min(per_unit) FROM reservation"
             " WHERE order_id = %s::uuid GROUP BY sku, kit",
             [order(number)],
         ).fetchall()

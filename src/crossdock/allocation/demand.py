@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from crossdock.allocation.model import AllocateOrder, GroupToSource, LineToSource
 from crossdock.engine.capability import Delivery
-from crossdock.inventory.reservations.acceptance import METHOD_BITS
 from crossdock.inventory.reservations.book import ReservationBook
+from crossdock.inventory.reservations.room import METHOD_BITS
 from crossdock.inventory.reservations.rules import queued_of_line, units_of_line
 from crossdock.sourcing.model import DemandLine, OrderDemand, SkuFacts
 from crossdock.sourcing.policy import SourcingPolicy

@@ -172,8 +172,11 @@ def serve_backorders(tx: Transaction, skus: Collection[str]) -> list[Arrival]:
         row = next((row for row in book.of(one.order_id) if row.id == one.id), None)
         if row is None or row.state != "backordered":
             continue  # The order itself has changed it in this batch.
-        # Some of it may have been given up in this batch, after what the rows still say.
-        part = min(part, row.quantity)
+        # Some of it may have been given up in this batch, after what the rows still say. Of a kit's
+        # component only what makes whole kits is of use.
+        part = min(part, row.quantity) // row.per_unit * row.per_unit
+        if not part:
+            continue
         taken = book.take(row, part, tx)
         book.queue(taken)
         lines = served.setdefault(one.order_id, {})

@@ -49,14 +49,22 @@ def held_of_line(
 def units_of_line(reservations: Sequence[Reservation]) -> int:
     """Units of the order line these stand for; a kit counts when all its components are there."""
     units = 0
-    parts: dict[str, dict[str, int]] = {}
+    parts: dict[tuple[str, str], int] = {}
+    per_unit: dict[tuple[str, str], int] = {}
     for r in reservations:
         if r.kit:
-            of_kit = parts.setdefault(r.kit, {})
-            of_kit[r.sku] = of_kit.get(r.sku, 0) + r.quantity // r.per_unit
+            key = (r.kit, r.sku)
+            parts[key] = parts.get(key, 0) + r.quantity
+            per_unit[key] = r.per_unit
         else:
             units += r.quantity
-    return units + sum(min(of_kit.values()) for of_kit in parts.values())
+    if not parts:
+        return units
+    kits: dict[str, int] = {}
+    for (kit, sku), quantity in parts.items():
+        whole = quantity // per_unit[kit, sku]
+        kits[kit] = min(kits.get(kit, whole), whole)
+    return units + sum(kits.values())
 
 
 def take_units(

@@ -126,6 +126,52 @@ def room_left(tx: Transaction, skus: Sequence[str], method: str) -> dict[str, Ro
     return {sku: Room(unreserved, available) for sku, unreserved, available in rows}
 
 
+def components_of(tx: Transaction, skus: Sequence[str]) -> dict[str, list[tuple[str, int]]]:
+    """(component, units in one kit) of those of the SKUs that are kits."""
+    rows = tx.fetch(
+        "SELECT kit, component, quantity FROM kit_component WHERE kit = ANY(%s::text[])"
+        " ORDER BY kit, component",
+        (list(skus),),
+    )
+    found: dict[str, list[tuple[str, int]]] = {}
+    for kit, component, quantity in rows:
+        found.setdefault(kit, []).append((component, quantity))
+    return found
+
+
+def whole_kits(tx: Transaction, kits: Sequence[str], method: str) -> dict[str, Room]:
+    """How often all components of a kit lie at one node, summed over nodes, less queued kits."""
+    rows = tx.fetch(
+        """
+        SELECT at_node.kit, sum(at_node.unreserved)::bigint - max(queue.kits),
+               sum(at_node.available)::bigint - max(queue.kits)
+        FROM (
+            SELECT k.kit, l.node,
+                   min(greatest(l.unreserved, 0) / k.quantity) AS unreserved,
+                   min(l.available / k.quantity) AS available
+            FROM kit_component k
+            CROSS JOIN LATERAL (
+                SELECT node, sum(sellable - reserved) AS unreserved,
+                       coalesce(sum(available) FILTER (WHERE methods & method_bits(%s) <> 0), 0)
+                           AS available
+                FROM stock_level s WHERE s.sku = k.component GROUP BY node) AS l
+            WHERE k.kit = ANY(%s::text[])
+            GROUP BY k.kit, l.node
+            HAVING count(*) = (SELECT count(*) FROM kit_component c WHERE c.kit = k.kit)
+        ) AS at_node
+        CROSS JOIN LATERAL (
+            -- Every queued kit has a row of each component: one of them counts for all.
+            SELECT coalesce(sum(r.quantity / r.per_unit), 0)::bigint AS kits FROM reservation r
+            WHERE r.node IS NULL AND r.kit = at_node.kit
+              AND r.sku = (SELECT min(component) FROM kit_component c WHERE c.kit = at_node.kit)
+        ) AS queue
+        GROUP BY at_node.kit
+        """,
+        ([method], list(kits)),
+    )
+    return {kit: Room(unreserved, available) for kit, unreserved, available in rows}
+
+
 def pickup_room_left(
     tx: Transaction, places: Sequence[tuple[str, str]]
 ) -> dict[tuple[str, str], int]:
