@@ -123,11 +123,15 @@ class RecallRequested(Message, frozen=True, kw_only=True):
 
 @message_type("crossdock.units.picked.v1")
 class UnitsPicked(Message, frozen=True, kw_only=True):
-    """A node has units in hand; `short` ones it could not find."""
+    """A node has units in hand; `short` ones it could not find.
+
+    `moot` are units of open recalls for which too few are left: they are answered with this.
+    """
 
     fulfillment_id: str
     picked: tuple[LineQuantity, ...] = ()
     short: tuple[ShortLine, ...] = ()
+    moot: tuple[LineQuantity, ...] = ()
 
 
 @message_type("crossdock.units.packed.v1")
@@ -186,28 +190,28 @@ class UnitsStopped(Message, frozen=True, kw_only=True):
 class UnitsGivenBack(Message, frozen=True, kw_only=True):
     """A node gives units up: it declines, stays silent, or answers a recall.
 
-    What is given back is reserved nowhere now. Of a recall, `refused` units are gone for good and
-    `moot` ones were not there any more: another message tells what became of them.
+    Units of a recall are reserved nowhere now, others are queued again. `refused` are units of the
+    recall that are gone for good.
     """
 
     fulfillment_id: str
     reason: str
     lines: tuple[LineQuantity, ...] = ()
     refused: tuple[LineQuantity, ...] = ()
-    moot: tuple[LineQuantity, ...] = ()
     request_id: str = ""
 
 
 @message_type("crossdock.units.withdrawn.v1")
 class UnitsWithdrawn(Message, frozen=True, kw_only=True):
-    """The answer to a shortage: units nobody had in hand are withdrawn, the others are `kept`.
+    """The answer to a shortage: units nobody had in hand are withdrawn, `gone` ones are not here.
 
-    The reservations of all of them are queued again already.
+    The reservations of all of them are queued again already. `moot` as in UnitsPicked.
     """
 
     fulfillment_id: str
+    moot: tuple[LineQuantity, ...] = ()
     lines: tuple[LineQuantity, ...] = ()
-    kept: tuple[LineQuantity, ...] = ()
+    gone: tuple[LineQuantity, ...] = ()
 
 
 # What an order reminds itself of -----------------------------------------------------------------

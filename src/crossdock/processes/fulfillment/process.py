@@ -106,6 +106,7 @@ def pick(work: FulfillmentState, items: ItemsPicked, now: datetime) -> Iterator[
             line.short += quantity
             short.append(ShortLine(missing.line, quantity, missing.reason))
     found = quantities(picked)
+    moot = recalling.drop_what_is_not_here(work, now)
     if found or short:
         yield PickStock(
             order_id=work.order_id,
@@ -114,10 +115,10 @@ def pick(work: FulfillmentState, items: ItemsPicked, now: datetime) -> Iterator[
             picked=found,
             short=tuple(short),
         )
-        yield to_order(work, UnitsPicked(fulfillment_id=work.id, picked=found, short=tuple(short)))
+        told = UnitsPicked(fulfillment_id=work.id, picked=found, short=tuple(short), moot=moot)
+        yield to_order(work, told)
     if beyond:
         yield _beyond(work, "picked", beyond)
-    yield from recalling.drop_what_is_not_here(work, now)
     yield from end_at_node(work, now)
 
 
@@ -157,6 +158,7 @@ def ship(work: FulfillmentState, items: FulfillmentShipped, now: datetime) -> It
             beyond += one.quantity - quantity
             if line is not None and quantity:
                 line.shipped += quantity
+                line.bare = min(line.bare, line.left)
                 line.packed = max(line.packed, line.shipped)
                 line.assume_picked(line.packed)
                 shipped[one.line] = shipped.get(one.line, 0) + quantity
@@ -407,20 +409,26 @@ def take_interception(
 
 @process.on(ShortageFound)
 def withdraw(work: FulfillmentState, shortage: ShortageFound, now: datetime) -> Iterator[Output]:
-    """The books lost units: those nobody has in hand are sourced elsewhere."""
+    """The books lost units: those nobody has in hand are sourced elsewhere.
+
+    Those in hand are shipped all the same, and take their queued reservations with them.
+    """
     line = work.line(shortage.line)
-    quantity = min(shortage.quantity, line.unpicked) if line is not None else 0
+    quantity = in_hand = 0
     if line is not None:
+        quantity = min(shortage.quantity, line.unpicked)
+        in_hand = min(shortage.quantity - quantity, line.picked - line.shipped - line.bare)
         line.given_back += quantity
+        line.bare += in_hand
     yield to_order(
         work,
         UnitsWithdrawn(
             fulfillment_id=work.id,
             lines=quantities({shortage.line: quantity}),
-            kept=quantities({shortage.line: shortage.quantity - quantity}),
+            gone=quantities({shortage.line: shortage.quantity - quantity - in_hand}),
+            moot=recalling.drop_what_is_not_here(work, now),
         ),
     )
-    yield from recalling.drop_what_is_not_here(work, now)
     yield from end_at_node(work, now)
 
 

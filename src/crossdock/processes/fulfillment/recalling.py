@@ -73,10 +73,13 @@ def stop_what_left(work: FulfillmentState, now: datetime) -> Iterator[Output]:
         yield from _intercept(work, request_id, excess, True)
 
 
-def drop_what_is_not_here(work: FulfillmentState, now: datetime) -> Iterator[Output]:
-    """Units asked for turned out not to be here; the order hears of that in another message."""
-    for request_id, excess in _excess(work, now).items():
-        yield _answer(work, request_id, moot=quantities(excess))
+def drop_what_is_not_here(work: FulfillmentState, now: datetime) -> tuple[LineQuantity, ...]:
+    """Units asked for that turned out not to be here; the order is told beside."""
+    moot: dict[int, int] = {}
+    for excess in _excess(work, now).values():
+        for line, quantity in excess.items():
+            moot[line] = moot.get(line, 0) + quantity
+    return quantities(moot)
 
 
 def _excess(work: FulfillmentState, now: datetime) -> dict[str, dict[int, int]]:
@@ -167,7 +170,6 @@ def _answer(
     *,
     lines: tuple[LineQuantity, ...] = (),
     refused: tuple[LineQuantity, ...] = (),
-    moot: tuple[LineQuantity, ...] = (),
 ) -> Output:
     return to_order(
         work,
@@ -176,7 +178,6 @@ def _answer(
             reason="recalled",
             lines=lines,
             refused=refused,
-            moot=moot,
             request_id=request_id,
         ),
     )

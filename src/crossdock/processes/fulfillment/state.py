@@ -11,7 +11,7 @@ from crossdock.engine.process import State
 from crossdock.ordering.model import FulfillmentOpened
 
 
-class WorkLine(msgspec.Struct, array_like=True):
+class WorkLine(msgspec.Struct, array_like=True, gc=False):
     """Units of one order line. Picked counts those packed and shipped too, packed the shipped."""
 
     line: int
@@ -23,6 +23,8 @@ class WorkLine(msgspec.Struct, array_like=True):
     given_back: int = 0
     assumed: int = 0
     """Of the picked, those that only a later step told of."""
+    bare: int = 0
+    """Of those in hand, the ones that the books lost: their reservations are queued, not here."""
 
     @property
     def left(self) -> int:
@@ -41,7 +43,7 @@ class WorkLine(msgspec.Struct, array_like=True):
             self.picked = quantity
 
 
-class Package(msgspec.Struct, array_like=True):
+class Package(msgspec.Struct, array_like=True, gc=False):
     """A package that left, until it arrived, was stopped or was given up."""
 
     shipment_id: str
@@ -57,7 +59,7 @@ class Package(msgspec.Struct, array_like=True):
     """The key under which the carrier was asked to stop it, until it answers."""
 
 
-class Recall(msgspec.Struct, array_like=True):
+class Recall(msgspec.Struct, array_like=True, gc=False):
     """Units the node was asked to give back, and has not answered for."""
 
     request_id: str
@@ -66,7 +68,7 @@ class Recall(msgspec.Struct, array_like=True):
     intercept: bool
 
 
-class Tidings(msgspec.Struct, array_like=True):
+class Tidings(msgspec.Struct, array_like=True, gc=False):
     """What a carrier told of a package that nobody had shipped yet."""
 
     reference: str

@@ -37,14 +37,18 @@ def give_back(
             continue
         untouched = min(quantity, line.unpicked)
         in_hand = quantity - untouched
-        assumed = min(line.assumed, in_hand)  # Picked without a report: still allocated.
+        reserved = min(in_hand, line.picked - line.shipped - line.bare)
+        bare = in_hand - reserved
         line.given_back += quantity
         line.picked -= in_hand
-        line.assumed -= assumed
+        line.bare -= bare
+        line.assumed = min(line.assumed, line.picked)
         line.packed = min(line.packed, line.picked)
-        if untouched + assumed:
-            free.append(FreeLine(number, untouched + assumed, work.node))
-        unpick[number] = in_hand - assumed
+        if untouched:
+            free.append(FreeLine(number, untouched, work.node))
+        if bare and not requeue:
+            free.append(FreeLine(number, bare, None))
+        unpick[number] = reserved
     if free:
         yield FreeReservations(
             order_id=work.order_id, lines=tuple(free), reason="given_back", requeue=requeue

@@ -6,8 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+import msgspec
+
+from crossdock.allocation.model import OrderAllocated
 from crossdock.engine.process import Address, OpenCase, Output, Send, StopTimer, Unfit
 from crossdock.inventory.model import (
+    DemandAccepted,
     FreeLine,
     FreeReservations,
     ReservationsFreed,
@@ -21,8 +25,14 @@ from crossdock.ordering.model import (
     BackorderExpired,
     ClaimReturn,
     LiftHold,
+    OrderScreened,
+    OrderValidated,
+    UnitsDelivered,
     UnitsGivenBack,
     UnitsLost,
+    UnitsPacked,
+    UnitsPicked,
+    UnitsShipped,
     UnitsStopped,
     UnitsWithdrawn,
 )
@@ -43,9 +53,10 @@ from crossdock.processes.order_to_fulfillment.declaration import (
     process,
 )
 from crossdock.processes.order_to_fulfillment.process import accept_unless_suspicious, pay
-from crossdock.processes.order_to_fulfillment.state import Freeing, Line, SalesOrderState, Work
+from crossdock.processes.order_to_fulfillment.state import Freeing, Line, SalesOrderState
 from crossdock.processes.order_to_fulfillment.units import (
     AWAY_FROM_NODE,
+    answered,
     move,
     pairs,
 )
@@ -66,6 +77,9 @@ def decide(order: SalesOrderState, lifted: HoldLifted, now: datetime) -> Iterato
         lifted_at=now,
         actor=lifted.actor,
     )
+    if lifted.hold == holding.SOURCING:
+        for line in order.lines:
+            line.waiting = False
     if not lifted.approved:
         yield from canceling.wish(order, f"{order.id}/{lifted.hold}", f"hold_{lifted.hold}", now)
         yield from closing.finish(order, now)
@@ -93,9 +107,9 @@ def go_on(order: SalesOrderState, hold: str, now: datetime) -> Iterator[Output]:
                 else pay(order, now)
             )
         return
-    for line in order.lines:
-        if line.waiting:
-            line.waiting, line.excluded = False, []
+    if hold == holding.SOURCING:
+        for line in order.lines:
+            line.excluded = []
     order.attempt = min(order.attempt, sourcing.MOST_ATTEMPTS // 2)
     yield from sourcing.source(order, now)
 
@@ -190,8 +204,8 @@ def take_back(order: SalesOrderState, back: UnitsGivenBack, now: datetime) -> It
     if not back.request_id:
         yield from sourcing.source_again(order, work, list(pairs(back.lines)), now)
         return
-    for number, quantity in pairs(back.lines + back.refused + back.moot):
-        _answered(work, number, quantity)
+    for number, quantity in pairs(back.lines + back.refused):
+        answered(work, number, quantity)
     gone: canceling.Gone = []
     for number, quantity in pairs(back.lines):
         at_node = work.of(number)
@@ -207,16 +221,6 @@ def take_back(order: SalesOrderState, back: UnitsGivenBack, now: datetime) -> It
     yield from closing.finish(order, now)
 
 
-def _answered(work: Work, number: int, quantity: int) -> int:
-    """Units a node was asked for are answered for; returns how many of them still waited."""
-    at_node = work.of(number)
-    if at_node is None:
-        return 0
-    waited = min(quantity, at_node.recalling)
-    at_node.recalling -= waited
-    return waited
-
-
 @process.on(UnitsStopped, stages=(OPEN,))
 def stop(order: SalesOrderState, stopped: UnitsStopped, now: datetime) -> Iterator[Output]:
     """The carrier brings a package back: refund it, and expect the goods as a return."""
@@ -226,7 +230,7 @@ def stop(order: SalesOrderState, stopped: UnitsStopped, now: datetime) -> Iterat
         return
     for number, quantity, _ in parcel.lines:
         order.line(number).returned += closing.arrive(work, number, quantity)
-        canceling.stop_units(order, number, _answered(work, number, quantity), now)
+        canceling.stop_units(order, number, answered(work, number, quantity), now)
     order.news.arrivals.append((stopped.shipment_id, stopped.package, "stopped_at", now))
     claim = f"{stopped.shipment_id}/{stopped.package}"
     yield ClaimReturn(
@@ -275,7 +279,7 @@ def replace(order: SalesOrderState, lost: UnitsLost, now: datetime) -> Iterator[
     for number, quantity, amount in parcel.lines:
         line = order.line(number)
         closing.arrive(work, number, quantity)
-        unwanted = _answered(work, number, quantity)
+        unwanted = answered(work, number, quantity)
         canceling.stop_units(order, number, unwanted, now)
         if order.policy.on_lost_parcel == "resend" and not unwanted:
             line.shipped -= quantity
@@ -301,12 +305,18 @@ def replace(order: SalesOrderState, lost: UnitsLost, now: datetime) -> Iterator[
 @process.on(ShortageFound, stages=(OPEN,))
 def ask_node(order: SalesOrderState, shortage: ShortageFound, now: datetime) -> Iterator[Output]:
     """A fact took units from a node: its work knows whether somebody has them in hand after all."""
-    for work in order.works:
-        at_node = work.of(shortage.line) if work.node == shortage.node else None
-        if at_node is not None and at_node.held:
-            yield Send(Address(FULFILLMENT_PROCESS, work.id, order.id), shortage)
-            return
-    yield _free_spare(order, ((shortage.line, shortage.quantity),))
+    rest = shortage.quantity
+    here = [(work, work.of(shortage.line)) for work in order.works if work.node == shortage.node]
+    # The books break what nobody has picked, so work with such units is asked first.
+    here.sort(key=lambda pair: pair[1] is None or not pair[1].released)
+    for work, at_node in here:
+        asked = min(rest, (at_node.released or at_node.held) if at_node is not None else 0)
+        if asked:
+            rest -= asked
+            part = msgspec.structs.replace(shortage, quantity=asked)
+            yield Send(Address(FULFILLMENT_PROCESS, work.id, order.id), part)
+    if rest:
+        yield _free_spare(order, ((shortage.line, rest),))
 
 
 @process.on(UnitsWithdrawn, stages=(OPEN,))
@@ -315,28 +325,29 @@ def find_elsewhere(
 ) -> Iterator[Output]:
     """Units are queued again, and sourced where they are."""
     work = order.work(withdrawn.fulfillment_id)
-    spare = list(pairs(withdrawn.kept))
-    for number, quantity in pairs(withdrawn.lines):
-        at_node = work.of(number) if work is not None else None
-        line = order.line(number)
-        moved = 0
-        if work is not None and at_node is not None:
-            moved = move(line, at_node, quantity, AWAY_FROM_NODE, "soft")
-            line.excluded.append(work.node)
-            order.replaces = work.id
-        if moved < quantity:
-            spare.append((number, quantity - moved))
+    spare = list(pairs(withdrawn.gone))
+    if work is None:
+        yield _free_spare(order, [*spare, *pairs(withdrawn.lines)])
+        return
+    for number, quantity in pairs(withdrawn.moot):
+        answered(work, number, quantity)
     if spare:
         yield _free_spare(order, spare)
-    if work is not None:
-        closing.leave_if_empty(order, work)
-    yield from canceling.pursue(order, now)
-    yield from sourcing.source(order, now)
+    yield from sourcing.source_again(order, work, list(pairs(withdrawn.lines)), now)
 
 
 def _free_spare(order: SalesOrderState, units: Iterable[tuple[int, int]]) -> FreeReservations:
-    """Reservations that were queued again for units which are in hand, or canceled, anyway."""
+    """Reservations that were queued again for units which are shipped, or canceled, anyway.
+
+    Backordered ones are given up first, so that the soft ones stay in their place.
+    """
+    units = list(units)
     order.freeing.append([])
+    for number, quantity in units:
+        line = order.line(number)
+        swapped = min(quantity, line.backordered)
+        line.backordered -= swapped
+        line.soft += swapped
     return FreeReservations(
         order_id=order.id,
         lines=tuple(FreeLine(number, quantity, None) for number, quantity in units),
@@ -393,11 +404,29 @@ def note_notice(order: SalesOrderState, notified: CustomerNotified, now: datetim
     """The log has it."""
 
 
+# What comes too early or too late -----------------------------------------------------------------
+
 process.takes(Unfit.EARLY, HoldLifted, AddressCorrected, stages=(CHECKING,))
-process.takes(Unfit.STALE, HoldLifted, AddressCorrected, stages=(CLOSED,))
-process.takes(Unfit.STALE, AddressCorrected, stages=(OPEN,))
-process.takes(
-    Unfit.STALE, ReservationsFreed, ShortageFound, StockArrived, BackorderExpired, stages=(CLOSED,)
+process.takes(Unfit.STALE, HoldLifted, stages=(CLOSED,))
+process.takes(Unfit.STALE, AddressCorrected, stages=(OPEN, CLOSED))
+process.takes(Unfit.STALE, OrderValidated, OrderScreened, stages=(HELD, OPEN, CLOSED))
+process.takes(Unfit.STALE, BackorderExpired, stages=(CHECKING, HELD, CLOSED))
+
+# Inventory keeps no reservation for an order before it is open and after it is closed, and nodes
+# have no work: what comes then all the same is a fault that somebody should see.
+process.takes(Unfit.STALE, ShortageFound, StockArrived, ReservationsFreed, stages=(CLOSED,))
+BY_NODES = (
+    UnitsPicked,
+    UnitsPacked,
+    UnitsShipped,
+    UnitsDelivered,
+    UnitsLost,
+    UnitsStopped,
+    UnitsGivenBack,
+    UnitsWithdrawn,
 )
-process.takes(Unfit.STALE, UnitsGivenBack, UnitsWithdrawn, stages=(CLOSED,))
-process.takes(Unfit.STALE, UnitsStopped, UnitsLost, stages=(CLOSED,))
+process.takes(Unfit.REFUSED, *BY_NODES, stages=(CHECKING, HELD, CLOSED))
+process.takes(Unfit.REFUSED, DemandAccepted, OrderAllocated, stages=(CHECKING, HELD, CLOSED))
+process.takes(
+    Unfit.REFUSED, ShortageFound, StockArrived, ReservationsFreed, stages=(CHECKING, HELD)
+)

@@ -24,8 +24,6 @@ from crossdock.model.effects import (
 from crossdock.ordering.model import (
     AuthorizationExpiring,
     DebtDue,
-    OrderScreened,
-    OrderValidated,
     PaymentOverdue,
 )
 from crossdock.processes.order_to_fulfillment import canceling, closing, holding, money, telling
@@ -267,9 +265,7 @@ def _attempt_of(key: str) -> int:
     return int(key.rpartition("/")[2])
 
 
-process.takes(Unfit.STALE, AuthorizationRefused, AuthorizationExpiring, stages=(CLOSED,))
-# The customer wanted all of it back while we were looking at it.
-process.takes(Unfit.STALE, OrderValidated, OrderScreened, stages=(OPEN, CLOSED))
+process.takes(Unfit.STALE, AuthorizationRefused, stages=(CLOSED,))
+process.takes(Unfit.STALE, AuthorizationExpiring, stages=(CHECKING, HELD, CLOSED))
 process.takes(Unfit.STALE, PaymentOverdue, stages=(CHECKING, CLOSED))
-process.takes(Unfit.STALE, AuthorizationExpiring, stages=(CHECKING, HELD))
-process.takes(Unfit.STALE, DebtDue, stages=(CLOSED,))
+process.takes(Unfit.STALE, DebtDue, stages=(CHECKING, HELD, CLOSED))

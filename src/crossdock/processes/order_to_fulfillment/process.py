@@ -46,6 +46,7 @@ from crossdock.processes.order_to_fulfillment.state import (
 )
 from crossdock.processes.order_to_fulfillment.units import (
     TOWARDS_SHIPPED,
+    answered,
     move,
     pairs,
     unpursued,
@@ -228,6 +229,8 @@ def pick(order: SalesOrderState, picked: UnitsPicked, now: datetime) -> Iterator
         at_node = work.of(number)
         if at_node is not None:
             at_node.picked += move(order.line(number), at_node, quantity, ("released",), "picked")
+    for number, quantity in pairs(picked.moot):
+        answered(work, number, quantity)
     if picked.short:
         lost = [(short.line, short.quantity) for short in picked.short]
         yield from sourcing.source_again(order, work, lost, now)

@@ -18,7 +18,7 @@ from crossdock.ordering.rules import shares_of, unit_share
 from crossdock.processes.order_to_fulfillment.news import News
 
 
-class Facts(msgspec.Struct, frozen=True, array_like=True):
+class Facts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What never changes."""
 
     channel: str
@@ -32,7 +32,7 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     customer_id: str | None
 
 
-class Group(msgspec.Struct, array_like=True):
+class Group(msgspec.Struct, array_like=True, gc=False):
     """A delivery group, as far as decisions need it."""
 
     number: int
@@ -47,7 +47,7 @@ class Group(msgspec.Struct, array_like=True):
     promised_by: datetime | None
 
 
-class Line(msgspec.Struct, array_like=True):
+class Line(msgspec.Struct, array_like=True, gc=False):
     """Units of one SKU; each is in exactly one of the nine states from `open` to `canceled`."""
 
     number: int
@@ -116,7 +116,7 @@ class Line(msgspec.Struct, array_like=True):
         return owed, amount
 
 
-class Tender(msgspec.Struct, array_like=True):
+class Tender(msgspec.Struct, array_like=True, gc=False):
     """A way of paying. What it grants is used for shipments or released by cancellations."""
 
     number: int
@@ -152,7 +152,7 @@ class Tender(msgspec.Struct, array_like=True):
         return self.status not in ("paid", "account")
 
 
-class WorkLine(msgspec.Struct, array_like=True):
+class WorkLine(msgspec.Struct, array_like=True, gc=False):
     """Units of one line at one node or on their way from there."""
 
     line: int
@@ -169,7 +169,7 @@ class WorkLine(msgspec.Struct, array_like=True):
         return self.released + self.picked + self.packed
 
 
-class Work(msgspec.Struct, array_like=True):
+class Work(msgspec.Struct, array_like=True, gc=False):
     """A FulfillmentOrder of this order."""
 
     id: str
@@ -182,7 +182,7 @@ class Work(msgspec.Struct, array_like=True):
         return next((line for line in self.lines if line.line == number), None)
 
 
-class Parcel(msgspec.Struct, array_like=True):
+class Parcel(msgspec.Struct, array_like=True, gc=False):
     """A package on its way: what its lines cost, in case they have to be refunded."""
 
     shipment_id: str
@@ -192,7 +192,7 @@ class Parcel(msgspec.Struct, array_like=True):
     """(line, quantity, amount)."""
 
 
-class Wish(msgspec.Struct, array_like=True):
+class Wish(msgspec.Struct, array_like=True, gc=False):
     """Units of a line that somebody wants canceled, until each is canceled, stopped or refused."""
 
     request_id: str
@@ -201,7 +201,7 @@ class Wish(msgspec.Struct, array_like=True):
     reason: str
 
 
-class Freeing(msgspec.Struct, array_like=True):
+class Freeing(msgspec.Struct, array_like=True, gc=False):
     """Units of a FreeReservations under way; `node` None are queued ones."""
 
     line: int

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from crossdock.model.messages import LineQuantity
-from crossdock.processes.order_to_fulfillment.state import Line, SalesOrderState, Wish, WorkLine
+from crossdock.processes.order_to_fulfillment.state import (
+    Line,
+    SalesOrderState,
+    Wish,
+    Work,
+    WorkLine,
+)
 
 TOWARDS_SHIPPED = ("packed", "picked", "released")
 """A node's report implies the steps it left out: the nearest earlier state gives first."""
@@ -94,3 +100,13 @@ def pairs(lines: tuple[LineQuantity, ...]) -> Iterator[tuple[int, int]]:
     """(line, quantity) of each."""
     for one in lines:
         yield one.line, one.quantity
+
+
+def answered(work: Work, number: int, quantity: int) -> int:
+    """Units a node was asked for are answered for; returns how many of them still waited."""
+    at_node = work.of(number)
+    if at_node is None:
+        return 0
+    waited = min(quantity, at_node.recalling)
+    at_node.recalling -= waited
+    return waited
