@@ -45,7 +45,7 @@ class Oracle:
     def best(self) -> tuple[int, int] | None:
         """Units left open and cost of the best plan; None when nothing may be sent."""
         for step in self.policy.steps:
-            costs = [c for c in self.costs(step, partial=False)]
+            costs = list(self.costs(step, partial=False))
             if costs:
                 return (0, min(costs)[1])
         found = self.costs(self.policy.steps[-1], partial=True)

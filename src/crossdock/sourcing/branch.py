@@ -54,7 +54,12 @@ class Branch:
         zones, fixed, split = search.view.cell.zones, search.fixed, search.rules.split
         return sorted(
             [
-                (cost + fixed[node] + row[zones[node]] + split, node, cost, row[zones[node]])
+                (
+                    cost + fixed[node] + row[zones[node]] + split,
+                    node,
+                    cost,
+                    row[zones[node]],
+                )
                 for node, cost in search.choices[k].items()
             ]
         )
@@ -66,7 +71,10 @@ class Branch:
         tail, opening = [0] * (count + 1), [NO_LIMIT] * (count + 1)
         for depth in range(count - 1, -1, -1):
             k = self.order[depth]
-            costs = [*search.choices[k].values(), *[cost for cost, _ in search.divided[k]]]
+            costs = [
+                *search.choices[k].values(),
+                *[cost for cost, _ in search.divided[k]],
+            ]
             if search.partial:
                 costs.append(search.open_score(k) * self.bundles[k].quantity)
             least = min(costs)
@@ -161,7 +169,11 @@ class Branch:
     def _open(self, depth: int, score: int, cover: int, k: int, bundle: Bundle) -> None:
         """Tries the bundle in a package of its own, from nodes not yet open."""
         search, weights, pieces = self.search, self.weights, self.pieces
-        carries, later, overlap = self.carries, self.later[depth + 1], search.job.overlap
+        carries, later, overlap = (
+            self.carries,
+            self.later[depth + 1],
+            search.job.overlap,
+        )
         rest = score + self.tail[depth + 1]
         if self.several and not weights:
             rest += self.opening[depth + 1]

@@ -121,7 +121,11 @@ def has_rules(facts: SkuFacts) -> bool:
 
 
 def product_code(
-    facts: SkuFacts, node: NodeFacts, policy: SourcingPolicy, profile: Profile, transit_days: int
+    facts: SkuFacts,
+    node: NodeFacts,
+    policy: SourcingPolicy,
+    profile: Profile,
+    transit_days: int,
 ) -> int:
     """Why this product may not leave this node for this order, as a reason code; 0 if it may."""
     if not set(facts.requires) <= set(node.capabilities):

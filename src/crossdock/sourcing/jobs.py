@@ -120,7 +120,16 @@ class Bundle:
 class View:
     """What an order sees in one step of the policy."""
 
-    __slots__ = ("arrivals", "cell", "leave", "mask", "open_cost", "profile", "rows", "wave")
+    __slots__ = (
+        "arrivals",
+        "cell",
+        "leave",
+        "mask",
+        "open_cost",
+        "profile",
+        "rows",
+        "wave",
+    )
 
     def __init__(
         self,
@@ -195,7 +204,7 @@ class Desk:
         rates = policy.cost
         self.network = network
         self.policy = policy
-        self.nearest = policy.candidates.nearest
+        self.nearest = policy.candidates.holders
         self.tare = policy.freight.tare_grams
         self.centers = sorted(network.centers)
         self.now = datetime.min.replace(tzinfo=UTC)
@@ -219,6 +228,19 @@ def options_of(job: Job, number: int, view: View, desk: Desk, short: dict[int, i
 
     `short` receives the nodes that may send but hold too little, with the bundles they hold.
     """
+    bundle = job.bundles[number]
+    options = _nearest_options(job, number, view, desk, short)
+    for need in bundle.needs:
+        prices = need.column.prices
+        if prices:
+            units = need.units * bundle.quantity
+            options = [(node, cost + prices.get(node, 0) * units) for node, cost in options]
+    return options
+
+
+def _nearest_options(
+    job: Job, number: int, view: View, desk: Desk, short: dict[int, int]
+) -> Options:
     bundle = job.bundles[number]
     build = plain_options if bundle.plain else general_options
     if bundle.excluded:

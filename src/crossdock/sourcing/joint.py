@@ -1,39 +1,47 @@
-"""The joint view of a batch: orders that were planned in sequence exchange what both wanted.
+"""The joint view of a batch: orders planned one after the other share out again what several want.
 
-An order that lost the units or the capacity of its best plan to others of the batch asks: if one
-of them took its next best plan, would the two together be cheaper? The exchange is made only if
-they are, and only if neither has more units left open than before. The orders asked first are
-those whose next best plan costs least more. Rounds and trials are counted, so a re-run is the same.
+First, all that compete are planned again at prices for what they compete for (`market`), those
+first that lose most by stepping aside. Then an order that still misses something asks: if an order
+that holds it took its next best plan, would the two together be cheaper? Either change is kept
+only if the sum is cheaper and no order has more units left open than it had. Everything is counted
+and nothing timed, so that a re-run gives the same.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from crossdock.sourcing.eligibility import CAPACITY
+from crossdock.sourcing.eligibility import CAPACITY, FAR
 from crossdock.sourcing.jobs import Job, Piece
+from crossdock.sourcing.market import Market, Takes
 from crossdock.sourcing.model import Decision
 from crossdock.sourcing.records import Accountant
-from crossdock.sourcing.search import Search
+from crossdock.sourcing.search import Plan, Search
 from crossdock.sourcing.state import Column, LotTakes
 
 if TYPE_CHECKING:
     from crossdock.sourcing.run import Run
 
 UNKNOWN_REGRET = 1 << 60
+PLANS_BID = 16
+"""Plans an order brings to the market."""
+BEST_BID = 8
+"""So many of them are the best it has; the others were come across."""
 
 
 class Placement:
     """An order's plan, and what was taken for it."""
 
-    __slots__ = ("days", "decision", "job", "pieces", "search", "takes")
+    __slots__ = ("days", "decision", "job", "pieces", "score", "search", "takes")
 
-    def __init__(self, job: Job, search: Search, decision: Decision) -> None:
+    def __init__(self, job: Job, search: Search, decision: Decision, score: int) -> None:
         self.job = job
         self.search = search
         self.decision = decision
+        self.score = score
+        """What the search's rules make of it, as things stood when it was placed."""
         self.pieces: tuple[Piece, ...] = search.plans[0][3] if search.plans else ()
         self.days: dict[int, int] = {}
         """By node, the ordinal of the day it leaves."""
@@ -45,6 +53,16 @@ class Placement:
         return sum(line.quantity for line in self.decision.chosen.unfilled)
 
 
+class Miss(NamedTuple):
+    """What an order lost to others of its batch and might save with."""
+
+    saving: int
+    """At most."""
+    shelves: list[tuple[int, int]]
+    """Bundle and node."""
+    places: list[int]
+
+
 class Joint:
     """Betters the placements of one batch."""
 
@@ -52,82 +70,180 @@ class Joint:
         self.run = run
         self.placed = placed
         self.capacity = run.state.capacity
+        self.limits = run.policy.search
 
     def improve(self) -> None:
-        """Lets every order that missed something ask the others, in the sequence of the batch."""
-        waiting = [number for number, one in self.placed.items() if self._contended(one)]
-        for _ in range(self.run.policy.search.joint_rounds):
-            waiting = [number for number in waiting if self._ask(number)]
-            if not waiting:
+        """Trades, then lets every order that misses something ask the others, in sequence."""
+        missing = self._missing()
+        if missing and self.run.policy.choose == "cost":
+            self._trade(missing)
+            missing = self._missing()
+        for _ in range(self.limits.joint_rounds):
+            bettered = [number for number in missing if self._ask(self.placed[number])]
+            if not bettered:
                 return
+            missing = self._missing()
 
-    def _contended(self, placement: Placement) -> bool:
-        if placement.job.contended:
-            return True
-        full = placement.job.rejected.get(CAPACITY)
-        squeezed = self.capacity.squeezed
-        return bool(full and squeezed and not squeezed.isdisjoint(full))
+    def _missing(self) -> list[int]:
+        """The orders that may save most by what others hold, in the sequence of the batch."""
+        found = []
+        for number, placement in self.placed.items():
+            if placement.job.contended or CAPACITY in placement.job.rejected:
+                saving = self._miss(placement).saving
+                if saving > 0:
+                    found.append((-saving, number))
+        chosen = {number for _, number in sorted(found)[: self.limits.joint_orders]}
+        return [number for number in self.placed if number in chosen]
 
-    def _ask(self, number: int) -> bool:
-        """Tries to better one order; says whether it makes sense to ask again."""
-        run, mine = self.run, self.placed[number]
+    def _miss(self, placement: Placement) -> Miss:
+        """Bounds what the order could save at each node it lost: the bundle there, with a package
+        of its own, and every other bundle where it is cheapest."""
+        job, search = placement.job, placement.search
+        view = search.view
+        squeezed = self.capacity.squeezed.intersection(job.rejected.get(CAPACITY, ()))
+        floor = [min([cost for _, cost in o], default=None) for o in search.options]
+        known = sum([cost for cost in floor if cost is not None])
+        saving, shelves, places = 0, [], []
+        for k, node in dict.fromkeys(job.contended):
+            if view.cell.zones[node] == FAR:
+                continue
+            more = placement.score - known - self._least(search, k, node) + (floor[k] or 0)
+            if more > 0:
+                saving = max(saving, more)
+                shelves.append((k, node))
+        for node in sorted(squeezed):
+            for k, bundle in enumerate(job.bundles):
+                if bundle.needs[0].column.left.get(node, 0) < bundle.quantity:
+                    continue
+                more = placement.score - known - self._least(search, k, node) + (floor[k] or 0)
+                if more > 0:
+                    saving = max(saving, more)
+                    places.append(node)
+                    break
+        return Miss(saving, shelves, places)
+
+    def _least(self, search: Search, k: int, node: int) -> int:
+        """No less does a bundle cost at a node with a package of its own."""
+        bundle, desk, view = search.job.bundles[k], search.desk, search.view
+        row = view.rows[bundle.billable(bundle.quantity, desk.tare)]
+        cost = desk.order_cost[node] + row[view.cell.zones[node]]
+        cost += view.cell.meters[node] * search.rules.by_distance
+        for need in bundle.needs:
+            units = need.units * bundle.quantity
+            each = desk.unit[node] + need.product.freight_unit
+            each -= need.product.most_markdown if need.column.row else need.product.markdown_unit
+            cost += each * units + desk.fail[node] + need.product.freight_line
+        return cost
+
+    def _trade(self, missing: list[int]) -> None:
+        """Plans those that compete again, at prices for what they compete for."""
+        run = self.run
+        group = self._competitors(missing)
+        if len(group) < 3:
+            return
+        before = {number: self.placed[number] for number in group}
+        notes = {number: _notes(one.job) for number, one in before.items()}
+        for number in reversed(group):
+            run.give_back(before[number])
+        market = Market(self.capacity)
+        for number in group:
+            self._bid(market, before[number].job)
+        turns = market.clear()
+        turns += [number for number in group if number not in set(turns)]
+        after = {number: self._plan_again(before[number]) for number in turns}
+        market.close()
+        cheaper = sum(p.score for p in after.values()) < sum(p.score for p in before.values())
+        if cheaper and all(after[n].open_units <= before[n].open_units for n in group):
+            self.placed.update(after)
+            return
+        for number in reversed(turns):
+            run.give_back(after[number])
+        for number in group:
+            run.take(before[number])
+            before[number].job.rejected, before[number].job.contended = notes[number]
+
+    def _competitors(self, missing: list[int]) -> list[int]:
+        """The orders that miss something, and those that hold it."""
+        found = set(missing)
+        for number in missing:
+            one = self.placed[number]
+            miss = self._miss(one)
+            for k, node in miss.shelves:
+                for need in one.job.bundles[k].needs:
+                    found |= need.column.users.get(node, set())
+            for node in miss.places:
+                found |= self.capacity.at[node]
+        return [number for number in self.placed if number in found]
+
+    def _bid(self, market: Market, job: Job) -> None:
+        """Brings an order's plans to the market; one that cannot be filled stays away."""
+        search = self.run.search(job, kept=PLANS_BID, best=BEST_BID)
+        plans: list[tuple[int, Takes]] = []
+        for score, _, _, pieces in [] if search.partial else search.plans:
+            takes: Takes = {}
+            for node, k, quantity in pieces:
+                for need in job.bundles[k].needs:
+                    shelf = market.shelf(need.column, node)
+                    takes[shelf] = takes.get(shelf, 0) + need.units * quantity
+                place = market.places(node, search.view.leave[node])
+                if place is not None:
+                    takes[place] = 1
+            plans.append((score, takes))
+        if plans:
+            market.bid(job.number, plans)
+
+    def _ask(self, mine: Placement) -> bool:
+        """Tries to better one order, alone or by an exchange; says whether it did."""
+        run = self.run
+        miss = self._miss(mine)
+        if miss.saving <= 0:
+            return False
         run.give_back(mine)
         now = Accountant(mine.search).score(mine.pieces)
-        wish = self._wish(mine)
+        wish = self._wish(mine.job, miss)
         run.take(mine)
-        if wish is None or wish.plans[0][0] >= now:
+        if wish is None or wish[0] >= now:
             return False
-        gain = now - wish.plans[0][0]
-        holders = self._holders(mine.job, wish, gain)[: run.policy.search.joint_trials]
+        holders = self._holders(mine.job, wish, now - wish[0])[: self.limits.joint_trials]
         return any(self._exchange(mine, self.placed[other]) for other in holders)
 
-    def _wish(self, mine: Placement) -> Search | None:
-        """What the order would choose if no other order of the batch had taken anything it wants;
-        to be asked while it holds nothing itself."""
-        run, job = self.run, mine.job
+    def _wish(self, job: Job, miss: Miss) -> Plan | None:
+        """What the order would choose had no other taken what it misses; asked while it holds
+        nothing itself."""
         lent: list[tuple[Column, int, int]] = []
-        for k, node in dict.fromkeys(job.contended):
+        for k, node in miss.shelves:
             for need in job.bundles[k].needs:
                 units = need.column.taken.get(node, 0)
                 if units:
                     need.column.left[node] += units
                     need.column.taken[node] = 0
                     lent.append((need.column, node, units))
-        days = [(node, day) for node in self._full(job) for day in self.capacity.lend(node)]
-        rejected, contended = job.rejected, job.contended
-        job.contended = []
-        wish = run.search(job)
-        job.rejected, job.contended = rejected, contended
+        days = [(node, day) for node in miss.places for day in self.capacity.lend(node)]
+        notes = _notes(job)
+        wish = self.run.search(job)
+        job.rejected, job.contended = notes
         for node, day in days:
             self.capacity.claim_back(node, day)
         for column, node, units in lent:
             column.left[node] -= units
             column.taken[node] = units
-        return wish if wish.plans else None
+        return wish.plans[0] if wish.plans else None
 
-    def _full(self, job: Job) -> list[int]:
-        full = job.rejected.get(CAPACITY, ())
-        return sorted(self.capacity.squeezed.intersection(full))
-
-    def _holders(self, job: Job, wish: Search, gain: int) -> list[int]:
-        """Orders that hold what the wish needs, and could move for less than the gain."""
+    def _holders(self, job: Job, wish: Plan, gain: int) -> list[int]:
+        """Orders that hold what the wish needs and could move for less than the gain, first those
+        that lose least."""
         holders: set[int] = set()
-        wanted: dict[int, int] = {}
-        for node, k, quantity in wish.plans[0][3]:
-            wanted[node] = k
+        wanted = set()
+        for node, k, quantity in wish[3]:
+            wanted.add(node)
             for need in job.bundles[k].needs:
                 if need.column.left.get(node, 0) < need.units * quantity:
                     holders |= need.column.users.get(node, set())
-        for node in wanted:
             if node in self.capacity.squeezed:
                 holders |= self.capacity.at[node]
         holders.discard(job.number)
-        regrets = []
-        for other in holders:
-            regret = _regret(self.placed[other], wanted)
-            if regret < gain:
-                regrets.append((regret, other))
-        return [other for _, other in sorted(regrets)]
+        regrets = [(_regret(self.placed[other], wanted), other) for other in holders]
+        return [other for regret, other in sorted(regrets) if regret < gain]
 
     def _exchange(self, mine: Placement, other: Placement) -> bool:
         """Plans mine first and the other after it, and keeps that if the two are cheaper."""
@@ -138,29 +254,28 @@ class Joint:
         run.take(other)
         before += Accountant(mine.search).score(mine.pieces)
         run.give_back(other)
-        mine_open, other_open = mine.open_units, other.open_units
-        kept = (mine.job.rejected, mine.job.contended, other.job.rejected, other.job.contended)
+        notes = _notes(mine.job), _notes(other.job)
         new_mine = self._plan_again(mine)
-        score = _score(new_mine)
         new_other = self._plan_again(other)
-        score += _score(new_other)
         if (
-            score < before
-            and new_mine.open_units <= mine_open
-            and new_other.open_units <= other_open
+            new_mine.score + new_other.score < before
+            and new_mine.open_units <= mine.open_units
+            and new_other.open_units <= other.open_units
         ):
             self.placed[mine.job.number] = new_mine
             self.placed[other.job.number] = new_other
             return True
         run.give_back(new_other)
         run.give_back(new_mine)
-        mine.job.rejected, mine.job.contended, other.job.rejected, other.job.contended = kept
+        (
+            (mine.job.rejected, mine.job.contended),
+            (other.job.rejected, other.job.contended),
+        ) = notes
         run.take(other)
         run.take(mine)
         return False
 
     def _plan_again(self, old: Placement) -> Placement:
-        old.job.contended = []
         placement = self.run.place(old.job, self.run.search(old.job))
         before, after = old.decision, placement.decision
         delta = after.chosen.total_minor + after.chosen.penalty_minor
@@ -171,16 +286,11 @@ class Joint:
         return placement
 
 
-def _score(placement: Placement) -> int:
-    if placement.search.plans:
-        return placement.search.plans[0][0]
-    search = placement.search
-    return sum(
-        search.open_score(k) * bundle.quantity for k, bundle in enumerate(placement.job.bundles)
-    )
+def _notes(job: Job) -> tuple[dict[int, list[int]], list[tuple[int, int]]]:
+    return job.rejected, job.contended
 
 
-def _regret(placement: Placement, wanted: dict[int, int]) -> int:
+def _regret(placement: Placement, wanted: set[int]) -> int:
     """How much dearer the order's best plan without the wanted nodes was when it was planned."""
     plans = placement.search.plans
     if not plans:
@@ -188,5 +298,5 @@ def _regret(placement: Placement, wanted: dict[int, int]) -> int:
     for plan in plans[1:]:
         if all(node not in wanted for node, _, _ in plan[3]):
             return plan[0] - plans[0][0]
-    # The kept plans all want it too: at least as dear as the last of them.
+    # The kept plans all want them too: it loses at least as much as with the last.
     return plans[-1][0] - plans[0][0]

@@ -25,7 +25,7 @@ ANY_SERVICE = "*"
 class Reason(StrEnum):
     """Why a node takes no part, in order of precedence: the first that applies is recorded.
 
-    The last four are not about the node alone: units given to earlier orders of the batch, a rule
+    The last three are not about the node alone: units given to other orders of the batch, a rule
     about the whole plan, or a limit of the search.
     """
 
@@ -54,7 +54,7 @@ class Reason(StrEnum):
     NO_STOCK = "no_stock"
     """Too few units for the line."""
     TAKEN = "taken"
-    """Enough units or capacity at first, but earlier orders of this batch took them."""
+    """Enough units at first, but other orders of this batch got them."""
     SPLIT_RULE = "split_rule"
     """Good for some lines only, and the split rules forbid the plans it would be in."""
     NOT_NEAREST = "not_nearest"
@@ -303,12 +303,8 @@ class Decision(msgspec.Struct, frozen=True, array_like=True):
     order_id: str
     sequence: int
     chosen: SourcingPlan
-    runner_up: Candidate | None
-    runner_up_delta_minor: int
-    """How much dearer the runner-up is. Below zero when the joint view gave the cheaper plan's
-    units to another order of the batch."""
     candidates: tuple[Candidate, ...]
-    """Cheapest first, the chosen one among them; as many as the policy records, at most 10."""
+    """The chosen plan, the runner-up, and the next best: as many as the policy records."""
     eliminated: dict[Reason, tuple[str, ...]]
     """Of the nodes the stock columns named for this order."""
     policy_name: str
@@ -319,6 +315,20 @@ class Decision(msgspec.Struct, frozen=True, array_like=True):
     joint_delta_minor: int = 0
     """What the joint view of the batch made this order dearer (+) or cheaper (-)."""
     value_minor: int = 0
+
+    @property
+    def runner_up(self) -> Candidate | None:
+        """The best other plan; None when there was none."""
+        return self.candidates[1] if len(self.candidates) > 1 else None
+
+    @property
+    def runner_up_delta_minor(self) -> int:
+        """How much dearer the runner-up is; below zero when the joint view gave what it needs to
+        another order of the batch."""
+        if len(self.candidates) < 2:
+            return 0
+        chosen, other = self.candidates[:2]
+        return other.total_minor + other.penalty_minor - chosen.total_minor - chosen.penalty_minor
 
     @property
     def filled(self) -> bool:

@@ -43,7 +43,8 @@ class Network:
             _refuse_nonsense(node)
         if len(self.position) != len(self.nodes):
             raise NetworkRefused(
-                "two nodes have the same code", advice="Give every node a code of its own."
+                "two nodes have the same code",
+                advice="Give every node a code of its own.",
             )
         self.version = hashlib.sha256(msgspec.msgpack.encode(self.nodes)).hexdigest()[:16]
         self.xyz: tuple[npt.NDArray[np.float64], ...] = _unit_vectors(self.nodes)
@@ -137,14 +138,20 @@ _NOWHERE = 1 << 40
 def _rounded(latitude: float | None, longitude: float | None, k: int) -> tuple[int, int, int]:
     if latitude is None or longitude is None:
         return (_NOWHERE, _NOWHERE, 0)
-    return (round(latitude / NEAREST_CELL_DEGREES), round(longitude / NEAREST_CELL_DEGREES), k)
+    return (
+        round(latitude / NEAREST_CELL_DEGREES),
+        round(longitude / NEAREST_CELL_DEGREES),
+        k,
+    )
 
 
 def _unit_vectors(nodes: Sequence[NodeFacts]) -> tuple[npt.NDArray[np.float64], ...]:
     return _vectors([(node.latitude, node.longitude) for node in nodes])
 
 
-def _vectors(places: Sequence[tuple[float, float]]) -> tuple[npt.NDArray[np.float64], ...]:
+def _vectors(
+    places: Sequence[tuple[float, float]],
+) -> tuple[npt.NDArray[np.float64], ...]:
     xs, ys, zs = [], [], []
     for latitude, longitude in places:
         phi, theta = math.radians(latitude), math.radians(longitude)
@@ -173,5 +180,6 @@ def _refuse_nonsense(node: NodeFacts) -> None:
             problem = f"time_zone {node.time_zone!r} is unknown"
     if problem:
         raise NetworkRefused(
-            f"node {node.code}: {problem}", advice="Correct the node in the network file."
+            f"node {node.code}: {problem}",
+            advice="Correct the node in the network file.",
         )

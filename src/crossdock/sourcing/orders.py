@@ -16,7 +16,11 @@ class Orders:
     """Makes jobs for one batch."""
 
     def __init__(
-        self, tools: Tools, products: Mapping[str, SkuFacts], state: BatchState, now: datetime
+        self,
+        tools: Tools,
+        products: Mapping[str, SkuFacts],
+        state: BatchState,
+        now: datetime,
     ) -> None:
         self._tools = tools
         self._products = products

@@ -54,7 +54,12 @@ class Places:
         self._cells: dict[CellKey, Cell] = {}
 
     def key(
-        self, latitude: float | None, longitude: float | None, country: str, method: str, step: int
+        self,
+        latitude: float | None,
+        longitude: float | None,
+        country: str,
+        method: str,
+        step: int,
     ) -> CellKey:
         """What `cell` and `prepare` know a destination by."""
         number = self._limit_numbers.get((method, step))

@@ -22,7 +22,9 @@ class Candidates(Part, frozen=True, kw_only=True):
     """Which nodes are looked at."""
 
     nearest: int = 40
-    """Of the nodes that hold a line's product, so many nearest ones, and every dc."""
+    """Stock is looked up at so many nearest nodes and every dc; more when that is not enough."""
+    holders: int = 40
+    """Of the nodes that can fill a line, so many nearest ones are costed, and every dc."""
     cell_degrees: float = 0.02
     """Distances are measured from the middle of a destination cell of this size."""
     kinds: tuple[NodeKind, ...] = ()
@@ -232,8 +234,11 @@ class Search(Part, frozen=True, kw_only=True):
     """Orders with more lines are planned by the heuristic for big orders."""
     exact_evaluations: int = 4000
     """Partial plans looked at for one order before the best so far is taken."""
-    joint_rounds: int = 2
-    """Passes over contended orders after the batch was planned in sequence; 0 turns it off."""
+    joint_rounds: int = 1
+    """Passes over orders that lost something to others of their batch, after all were planned in
+    sequence; 0 turns the joint view off."""
+    joint_orders: int = 500
+    """Of those orders, so many that may save most."""
     joint_trials: int = 6
     """Exchanges tried for one contended order in a pass."""
 

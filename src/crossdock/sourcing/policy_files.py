@@ -29,7 +29,10 @@ def load_policy(path: Path) -> SourcingPolicy:
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise PolicyRefused(
-            str(path), "(file)", f"cannot be read: {error}", "Make it a readable UTF-8 file."
+            str(path),
+            "(file)",
+            f"cannot be read: {error}",
+            "Make it a readable UTF-8 file.",
         ) from error
     return parse_policy(text, str(path))
 
@@ -57,7 +60,10 @@ def parse_policy(text: str, source: str) -> SourcingPolicy:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise PolicyRefused(
-            source, "(syntax)", str(error), "Correct the line; the file must be TOML 1.0."
+            source,
+            "(syntax)",
+            str(error),
+            "Correct the line; the file must be TOML 1.0.",
         ) from error
     try:
         policy = msgspec.convert(content, SourcingPolicy)
@@ -117,7 +123,11 @@ def _of_steps(policy: SourcingPolicy) -> list[Problem]:
             problems.append((f"{key}.max_nodes", "below 1", "An order needs at least one node."))
         if step.max_nodes_per_line > step.max_nodes:
             problems.append(
-                (f"{key}.max_nodes_per_line", "more than max_nodes", "Lower it or raise max_nodes.")
+                (
+                    f"{key}.max_nodes_per_line",
+                    "more than max_nodes",
+                    "Lower it or raise max_nodes.",
+                )
             )
         if step.distance_percent <= 0:
             problems.append((f"{key}.distance_percent", "not above 0", "100 keeps the limits."))
@@ -127,7 +137,10 @@ def _of_steps(policy: SourcingPolicy) -> list[Problem]:
 def _of_freight(policy: SourcingPolicy) -> list[Problem]:
     freight = policy.freight
     problems: list[Problem] = []
-    for key, values in (("zones_km", freight.zones_km), ("weights_grams", freight.weights_grams)):
+    for key, values in (
+        ("zones_km", freight.zones_km),
+        ("weights_grams", freight.weights_grams),
+    ):
         if list(values) != sorted(set(values)) or (values and values[0] <= 0):
             problems.append((f"freight.{key}", "not rising from above 0", "Sort the limits."))
     if not freight.weights_grams:
@@ -158,7 +171,11 @@ def _of_freight(policy: SourcingPolicy) -> list[Problem]:
         for day in (peak.first_day, peak.last_day):
             if not _is_day(day):
                 problems.append(
-                    (f"freight.surcharges.peaks[{i}]", f"{day!r} is no day", "Write MM-DD.")
+                    (
+                        f"freight.surcharges.peaks[{i}]",
+                        f"{day!r} is no day",
+                        "Write MM-DD.",
+                    )
                 )
     return problems
 
@@ -196,7 +213,13 @@ def _of_service(policy: SourcingPolicy, key: str, service: Service) -> list[Prob
     columns = [*zip(*service.rates, strict=True)]
     if service.abroad is not None:
         if len(service.abroad.rates) != weights:
-            return [(f"{key}.abroad.rates", "not one for each weight", "Add or remove values.")]
+            return [
+                (
+                    f"{key}.abroad.rates",
+                    "not one for each weight",
+                    "Add or remove values.",
+                )
+            ]
         columns.append(service.abroad.rates)
     for zone, column in enumerate(columns):
         # The search prunes by it: a heavier package must not be cheaper.
@@ -216,13 +239,17 @@ def _of_numbers(policy: SourcingPolicy) -> list[Problem]:
     surcharges = policy.freight.surcharges
     at_least = {
         "candidates.nearest": (policy.candidates.nearest, 1),
+        "candidates.holders": (policy.candidates.holders, 1),
         "split.cost_minor": (policy.split.cost_minor, 0),
         "split.min_order_value_minor": (policy.split.min_order_value_minor, 0),
         "split.min_shipment_value_minor": (policy.split.min_shipment_value_minor, 0),
         "freight.surcharges.fuel_percent": (surcharges.fuel_percent, 0),
         "freight.surcharges.oversize_minor": (surcharges.oversize_minor, 0),
         "freight.surcharges.heavy_minor": (surcharges.heavy_minor, 0),
-        "freight.surcharges.dangerous_goods_minor": (surcharges.dangerous_goods_minor, 0),
+        "freight.surcharges.dangerous_goods_minor": (
+            surcharges.dangerous_goods_minor,
+            0,
+        ),
         "freight.surcharges.remote_minor": (surcharges.remote_minor, 0),
         "cost.handling.order_minor": (cost.handling.order_minor, 0),
         "cost.handling.unit_minor": (cost.handling.unit_minor, 0),
@@ -240,6 +267,7 @@ def _of_numbers(policy: SourcingPolicy) -> list[Problem]:
         "search.exact_lines": (search.exact_lines, 1),
         "search.exact_evaluations": (search.exact_evaluations, 1),
         "search.joint_rounds": (search.joint_rounds, 0),
+        "search.joint_orders": (search.joint_orders, 1),
         "search.joint_trials": (search.joint_trials, 1),
         "record.candidates": (policy.record.candidates, 1),
     }

@@ -24,6 +24,7 @@ class Product:
         "grams",
         "markdown_rate",
         "markdown_unit",
+        "most_markdown",
         "plain",
         "price",
         "season_ends",
@@ -48,6 +49,7 @@ class Product:
         self.markdown_rate = percent if markdown.percent else 0
         self.season_ends = facts.season_end.toordinal() if facts.season_end else None
         self.markdown_unit = self._by_season(policy, today)
+        self.most_markdown = self.price * self.markdown_rate // 100 + 1
         self.plain = not has_rules(facts) and not facts.components
 
     def billable(self, tare: int) -> int:

@@ -80,7 +80,7 @@ class Accountant:
             stockout,
             failed,
             lateness,
-            view.open_cost[node] - own,
+            view.wave.load[node],
         )
 
     def candidate(self, plan: Plan) -> Candidate:

@@ -10,7 +10,14 @@ from crossdock.sourcing.eligibility import EXCLUDED, Profile, method_rule
 from crossdock.sourcing.jobs import Job, View, first_day, options_of
 from crossdock.sourcing.joint import Joint, Placement
 from crossdock.sourcing.large import Large
-from crossdock.sourcing.model import Decision, OrderDemand, SkuFacts, SourcingPlan, Stock
+from crossdock.sourcing.model import (
+    Candidate,
+    Decision,
+    OrderDemand,
+    SkuFacts,
+    SourcingPlan,
+    Stock,
+)
 from crossdock.sourcing.orders import Orders
 from crossdock.sourcing.records import Accountant
 from crossdock.sourcing.search import Search
@@ -55,20 +62,29 @@ class Run:
             Joint(self, placed).improve()
         return [placed[i].decision for i in range(len(orders))]
 
-    def search(self, job: Job) -> Search:
-        """The first step that fills the order, else what the last one can send."""
-        found = self._steps(job)
+    def search(self, job: Job, kept: int = 0, best: int = 0) -> Search:
+        """The first step that fills the order, else what the last one can send.
+
+        With `kept`, so many plans are kept at most, of which `best` are the best there are.
+        """
+        job.contended = []
+        found = self._steps(job, kept, best)
         may_substitute = self.policy.unfilled.substitutes and job.demand.substitutes_allowed
         if not found.plans and may_substitute and self.orders.substitute(job):
-            found = self._steps(job)
+            found = self._steps(job, kept, best)
         if not found.plans and self.policy.unfilled.partial:
-            found = self._attempt(job, len(self.policy.steps) - 1, partial=True)
+            last = self._search_in(job, len(self.policy.steps) - 1, partial=True)
+            found = self._attempt(job, last)
         return found
 
     def place(self, job: Job, search: Search) -> Placement:
         """Records the best plan and takes what it needs."""
         decision = self._decision(job, search)
-        return self.take(Placement(job, search, decision))
+        plans = search.plans
+        score = plans[0][0] if plans else search.all_open_score()
+        if self.state.capacity.trading:
+            score = Accountant(search).score(plans[0][3] if plans else ())
+        return self.take(Placement(job, search, decision, score))
 
     def _decision(self, job: Job, search: Search) -> Decision:
         policy = self.policy
@@ -77,18 +93,18 @@ class Run:
         pieces = plans[0][3] if plans else ()
         kept = plans[: policy.record.candidates]
         candidates = [accountant.candidate(plan) for plan in kept]
+        if self.state.capacity.trading:
+            # Found at prices; a reader compares what they cost.
+            candidates[1:] = sorted(candidates[1:], key=_cost_of)
         nodes = tuple(accountant.nodes(pieces)) if pieces else ()
         total = candidates[0].total_minor if candidates else 0
         filled = bool(plans) and not search.partial
         penalty = 0 if filled else accountant.penalty(pieces)
         unfilled = () if filled else accountant.unfilled(pieces)
-        runner_up = candidates[1] if len(candidates) > 1 else None
         return Decision(
             job.demand.order_id,
             job.demand.sequence,
             SourcingPlan(nodes, unfilled, total, penalty, policy.steps[search.step].name),
-            runner_up,
-            runner_up.total_minor - total if runner_up else 0,
             tuple(candidates),
             accountant.eliminated(),
             policy.name,
@@ -126,19 +142,25 @@ class Run:
         placement.takes = []
         placement.days = {}
 
-    def _steps(self, job: Job) -> Search:
+    def _steps(self, job: Job, kept: int, best: int) -> Search:
         found = None
         for number in range(len(self.policy.steps)):
-            found = self._attempt(job, number, partial=False)
+            search = self._search_in(job, number, partial=False)
+            if kept:
+                search.kept, search.wanted = kept, best
+            found = self._attempt(job, search)
             if found.plans:
                 break
         assert found is not None
         return found
 
-    def _attempt(self, job: Job, step: int, *, partial: bool) -> Search:
+    def _search_in(self, job: Job, step: int, *, partial: bool) -> Search:
         view = self.view(job.demand, step)
+        return Search(job, view, self.desk, self.tools.rules[step], step, partial=partial)
+
+    def _attempt(self, job: Job, search: Search) -> Search:
+        view = search.view
         job.rejected = {}
-        search = Search(job, view, self.desk, self.tools.rules[step], step, partial=partial)
         complete = True
         for k in range(len(job.bundles)):
             short: dict[int, int] = {}
@@ -146,19 +168,23 @@ class Run:
             search.options.append(options)
             search.short.append(short)
             complete = complete and bool(options)
-        if len(job.bundles) == 1 and complete and not partial:
+        if len(job.bundles) == 1 and complete and not search.partial:
             search.single()
-        else:
-            if search.prepare():
-                many = len(job.bundles) > self.policy.search.exact_lines
-                (Large(search) if many else Branch(search)).descend()
+        elif search.prepare():
+            many = len(job.bundles) > self.policy.search.exact_lines
+            (Large(search) if many else Branch(search)).descend()
         return search
 
     def view(self, demand: OrderDemand, step: int) -> View:
         """What the order sees in a step."""
         tools = self.tools
         profile = Profile(
-            demand.method, demand.service, demand.country, demand.brand, demand.legal_entity, step
+            demand.method,
+            demand.service,
+            demand.country,
+            demand.brand,
+            demand.legal_entity,
+            step,
         )
         freight = method_rule(self.policy, demand.method).freight
         seen = self._seen.get(profile)
@@ -197,3 +223,7 @@ class Run:
             places.key(order.latitude, order.longitude, order.country, order.method, 0)
             for order in orders
         )
+
+
+def _cost_of(candidate: Candidate) -> tuple[int, tuple[str, ...]]:
+    return candidate.total_minor + candidate.penalty_minor, candidate.nodes

@@ -30,6 +30,7 @@ class Search:
         "exact",
         "fixed",
         "job",
+        "kept",
         "late",
         "limit",
         "max_nodes",
@@ -40,10 +41,18 @@ class Search:
         "short",
         "step",
         "view",
+        "wanted",
     )
 
     def __init__(
-        self, job: Job, view: View, desk: Desk, rules: Rules, step: int, *, partial: bool
+        self,
+        job: Job,
+        view: View,
+        desk: Desk,
+        rules: Rules,
+        step: int,
+        *,
+        partial: bool,
     ) -> None:
         self.job = job
         self.step = step
@@ -63,6 +72,10 @@ class Search:
         """Best first."""
         self.limit = NO_LIMIT
         """Score above which a plan is neither the best nor the runner-up."""
+        self.kept = rules.kept
+        """How many plans are kept."""
+        self.wanted = 2
+        """How many of them are to be the best there are."""
         self.exact = True
         self.max_nodes = 1 if job.value < rules.min_order_value else rules.max_nodes
         self.fixed: dict[int, int] = {}
@@ -97,7 +110,7 @@ class Search:
         if job.budget is not None:
             found = [one for one in found if self.affordable(((one[2], 0, quantity),))]
         self.plans = [
-            (cost, 1, far, ((node, 0, quantity),)) for cost, far, node in found[: rules.kept]
+            (cost, 1, far, ((node, 0, quantity),)) for cost, far, node in found[: self.kept]
         ]
 
     def prepare(self) -> bool:
@@ -134,9 +147,9 @@ class Search:
         """Keeps a plan if it is among the best."""
         plans = self.plans
         insort(plans, plan)
-        del plans[self.rules.kept :]
-        if len(plans) > 1:
-            self.limit = plans[1][0]
+        del plans[self.kept :]
+        if len(plans) >= self.wanted:
+            self.limit = plans[self.wanted - 1][0]
 
     def whole(self) -> None:
         """Offers every plan from a single node."""
@@ -161,16 +174,20 @@ class Search:
             pieces = tuple([(node, k, b.quantity) for k, b in enumerate(job.bundles)])
             if job.budget is None or self.affordable(pieces):
                 self.plans.append((cost, 1, far, pieces))
-                if len(self.plans) == self.rules.kept:
+                if len(self.plans) == self.kept:
                     break
-        if len(self.plans) > 1:
-            self.limit = self.plans[1][0]
+        if len(self.plans) >= self.wanted:
+            self.limit = self.plans[self.wanted - 1][0]
 
     def open_score(self, number: int) -> int:
         """What leaving one of a bundle open weighs."""
         bundle = self.job.bundles[number]
         units = sum(share.line.quantity for share in bundle.shares) if bundle.whole else 1
         return self.rules.open_unit * units + bundle.unit_value * self.rules.open_percent // 100
+
+    def all_open_score(self) -> int:
+        """The score of sending nothing."""
+        return sum([self.open_score(k) * b.quantity for k, b in enumerate(self.job.bundles)])
 
     def _late_cost(self, node: int) -> int | None:
         """What arriving after the promise costs; None beyond the last day."""

@@ -22,7 +22,7 @@ NO_COLUMN = StockColumn((), ())
 class Column:
     """One SKU's available units by node position, and what the batch has taken so far."""
 
-    __slots__ = ("facts", "left", "lots", "row", "taken", "users")
+    __slots__ = ("facts", "left", "lots", "prices", "row", "taken", "users")
 
     def __init__(self, facts: StockColumn, position: dict[str, int]) -> None:
         self.facts = facts
@@ -30,6 +30,8 @@ class Column:
         self.left: dict[int, int] = dict(zip(places, facts.available, strict=True))
         self.left.pop(-1, None)
         self.taken: dict[int, int] = {}
+        self.prices: dict[int, int] = {}
+        """By node, what a unit is worth to the orders that compete for it."""
         self.users: dict[int, set[int]] = {}
         """By node, the numbers of the orders that hold units of it now."""
         self.row: dict[int, int] = {}
@@ -47,7 +49,10 @@ class Column:
         left = self.left.get(node, 0)
         if self.lots is None:
             return left
-        return min(left, sum(units for day, units in self.lots.get(node, ()) if day >= first_day))
+        return min(
+            left,
+            sum(units for day, units in self.lots.get(node, ()) if day >= first_day),
+        )
 
     def take(self, node: int, units: int, order: int, first_day: int) -> LotTakes:
         """Takes units for an order, of lots the shortest-lived that live long enough."""
@@ -76,14 +81,16 @@ class Column:
 class Wave:
     """The next departure of every node for one service, and what an order costs there."""
 
-    __slots__ = ("departures", "leave", "open_cost", "profiles")
+    __slots__ = ("departures", "leave", "load", "open_cost", "profiles")
 
     def __init__(self, departures: Departures, size: int) -> None:
         self.departures = departures
         self.leave: list[int] = [0] * size
         """Ordinal of the local day the next order leaves; 0 when there is none."""
         self.open_cost: list[int] = [0] * size
-        """Handling of an order and load, on that day."""
+        """Handling of an order, load on that day, and the price of a place while there is one."""
+        self.load: list[int] = [0] * size
+        """The load part of it."""
         self.profiles: list[tuple[bytes, bytearray]] = []
         """Masks that follow this wave: without and with calendar and capacity."""
 
@@ -92,7 +99,11 @@ class Capacity:
     """FulfillmentOrders by node and day, and the waves they move."""
 
     def __init__(
-        self, network: Network, policy: SourcingPolicy, stock: Stock, order_cost: list[int]
+        self,
+        network: Network,
+        policy: SourcingPolicy,
+        stock: Stock,
+        order_cost: list[int],
     ) -> None:
         self._network = network
         self._limits = network.capacity
@@ -104,6 +115,10 @@ class Capacity:
         """Nodes whose departure was moved or closed by this batch."""
         self.at: list[set[int]] = [set() for _ in network.nodes]
         """By node, the numbers of the orders planned there."""
+        self.trading = False
+        """Orders are planned at prices, to share out what they compete for."""
+        self.prices: dict[int, int] = {}
+        """What a place at a node is worth to the orders that compete for it."""
         self.waves: dict[str, Wave] = {}
         for code, days in stock.capacity_used.items():
             place = network.position.get(code)
@@ -147,6 +162,18 @@ class Capacity:
         self.used[node][day] -= 1
         self._settle(node, day)
 
+    def price(self, prices: dict[int, int]) -> None:
+        """Puts prices on places, instead of those before; it never costs less than its load."""
+        nodes = self.prices.keys() | prices.keys()
+        self.prices = prices
+        for node in nodes:
+            for wave in self.waves.values():
+                self._place(wave, node)
+
+    def limit(self, node: int) -> int | None:
+        """FulfillmentOrders a day."""
+        return self._limits[node]
+
     def lend(self, node: int) -> list[int]:
         """Makes room for one more on each full day that this batch has used; names the days."""
         limit, used = self._limits[node], self.used[node]
@@ -182,10 +209,9 @@ class Capacity:
             count = used.get(day, 0) if used else 0
             if limit is None or count < limit:
                 wave.leave[node] = day
-                cost = self._order_cost[node]
-                if limit and count:
-                    cost += self.load_minor(node, count)
-                wave.open_cost[node] = cost
+                load = self.load_minor(node, count) if limit and count else 0
+                wave.load[node] = load
+                wave.open_cost[node] = self._order_cost[node] + max(load, self.prices.get(node, 0))
                 return
         wave.leave[node] = 0
 
