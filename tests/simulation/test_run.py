@@ -27,7 +27,7 @@ SMALL = RetailerPlan(
     stores=24,
     dcs=1,
     skus=120,
-    orders=300,
+    orders=250,
     hours=30.0,
     mix=Mix(bad_address=0.02, suspicious=0.02, cancel=0.06, cancel_part=0.04, repeated=0.03),
 )
@@ -52,7 +52,7 @@ def run_small(url: str, workers: int = 1, seed: int = SEED) -> Story:
         network="seed",
         policy=(shipped_policy_text("default"), "default"),
         seed=seed,
-        tick=timedelta(minutes=30),
+        tick=timedelta(hours=2),
         workers=workers,
         habits=TROUBLE,
     )

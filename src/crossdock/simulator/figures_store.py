@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -191,8 +192,21 @@ def cases(connection: db.Connection) -> list[Counted]:
     return [Counted(name=name, count=count) for name, count in rows]
 
 
-def activities(connection: db.Connection, process: str) -> list[Activity]:
-    """Each kind of event of a process, with its mean place in its instance."""
+def frequent_activities(
+    connection: db.Connection, process: str, most: int, left_out: Sequence[str]
+) -> list[str]:
+    """The most frequent kinds of events of a process, without what changed nothing."""
+    rows = fetch(
+        connection,
+        "SELECT activity FROM event_log WHERE process = %s AND activity <> ALL (%s::text[])"
+        " AND activity NOT LIKE '%% (%%' GROUP BY activity ORDER BY count(*) DESC, 1 LIMIT %s",
+        (process, list(left_out), most),
+    )
+    return [name for (name,) in rows]
+
+
+def activities(connection: db.Connection, process: str, kept: Sequence[str]) -> list[Activity]:
+    """These kinds of events of a process, with their mean place in their instances."""
     rows = fetch(
         connection,
         """
@@ -200,31 +214,31 @@ def activities(connection: db.Connection, process: str) -> list[Activity]:
             SELECT activity, instance,
                    row_number() OVER (PARTITION BY instance ORDER BY shard, number) - 1 AS place,
                    count(*) OVER (PARTITION BY instance) - 1 AS last
-            FROM event_log WHERE process = %s)
+            FROM event_log WHERE process = %s AND activity = ANY (%s::text[]))
         SELECT activity, count(*),
                avg(CASE WHEN last = 0 THEN 0 ELSE place::float8 / last END)::float8
         FROM placed GROUP BY activity ORDER BY 3, 1
         """,
-        (process,),
+        (process, list(kept)),
     )
     return [Activity(name=name, count=count, position=position) for name, count, position in rows]
 
 
-def flows(connection: db.Connection, process: str) -> list[Flow]:
-    """How often one activity directly followed another, and the median time between them."""
+def flows(connection: db.Connection, process: str, kept: Sequence[str]) -> list[Flow]:
+    """How often one of these directly followed another, and the median time between them."""
     rows = fetch(
         connection,
         """
         WITH pairs AS (
             SELECT activity AS source, lead(activity) OVER following AS target,
                    extract(epoch FROM lead(occurred_at) OVER following - occurred_at) AS seconds
-            FROM event_log WHERE process = %s
+            FROM event_log WHERE process = %s AND activity = ANY (%s::text[])
             WINDOW following AS (PARTITION BY instance ORDER BY shard, number))
         SELECT source, target, count(*),
                percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds)::float8
         FROM pairs WHERE target IS NOT NULL GROUP BY source, target ORDER BY 3 DESC, 1, 2
         """,
-        (process,),
+        (process, list(kept)),
     )
     return [
         Flow(source=source, target=target, count=count, median_seconds=max(median, 0.0))

@@ -19,7 +19,7 @@ class _Spot(NamedTuple):
     y: float
 
 
-def flow_map(process: ProcessMap, least_share: float = 0.005) -> Markup:
+def flow_map(process: ProcessMap, least_share: float = 0.01) -> Markup:
     """Draw the activities and the flows that at least `least_share` of the instances took.
 
     Flows that lead forward are solid; those that lead back (retries, re-sourcing) are dashed.
@@ -29,8 +29,7 @@ def flow_map(process: ProcessMap, least_share: float = 0.005) -> Markup:
     if not process.activities:
         return svg("process-map", label, 880, 40, [])
     flows = _kept(process, max(2, process.instances * least_share))
-    rank = {a.name: i for i, a in enumerate(sorted(process.activities, key=_by_position))}
-    layers = _layers(process.activities, flows, rank)
+    layers = _layers(process.activities, flows)
     spots, width, height = _spots(layers, flows)
     most = max((f.count for f in flows), default=1)
     body = [_flow(f, spots, most, forward=spots[f.source].y < spots[f.target].y) for f in flows]
@@ -58,21 +57,19 @@ def _kept(process: ProcessMap, least: float) -> list[Flow]:
     ]
 
 
-def _layers(
-    activities: Sequence[Activity], flows: Sequence[Flow], rank: dict[str, int]
-) -> list[list[str]]:
-    """Longest-path layering over the main flows that lead forward in mean position."""
-    busiest_in: dict[str, int] = defaultdict(int)
-    for flow in flows:
-        busiest_in[flow.target] = max(busiest_in[flow.target], flow.count)
-    layer = dict.fromkeys(rank, 0)
-    for name in sorted(rank, key=rank.__getitem__):
-        for flow in flows:
-            main = flow.count * 5 >= busiest_in[flow.target]
-            if flow.target == name and main and rank[flow.source] < rank[name]:
-                layer[name] = max(layer[name], layer[flow.source] + 1)
+def _layers(activities: Sequence[Activity], flows: Sequence[Flow]) -> list[list[str]]:
+    """Grow from the earliest activity along the busiest flow at hand: each target one row lower."""
+    order = [activity.name for activity in sorted(activities, key=_by_position)]
+    layer: dict[str, int] = {}
+    while len(layer) < len(order):
+        reached = [f for f in flows if f.source in layer and f.target not in layer]
+        if reached:
+            busiest = max(reached, key=lambda f: (f.count, f.target))
+            layer[busiest.target] = layer[busiest.source] + 1
+        else:
+            layer[next(name for name in order if name not in layer)] = 0
     rows: dict[int, list[str]] = defaultdict(list)
-    for name in sorted(rank, key=rank.__getitem__):
+    for name in order:
         rows[layer[name]].append(name)
     return [rows[i] for i in sorted(rows)]
 

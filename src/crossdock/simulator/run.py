@@ -198,13 +198,13 @@ class _Run:
         )
 
     def _until(self) -> datetime:
-        """Until all orders are closed, or patience ends."""
+        """Until all orders are closed and all effects sent, or patience ends."""
         if self.arrivals.next_at() is not None:
             return datetime.max.replace(tzinfo=UTC)
-        unfinished = store.unfinished_orders(self.mine)
+        latest = (self.dataset.last or self.start) + PATIENCE
+        waits = store.unfinished_orders(self.mine) or store.unsent_effects(self.mine, latest)
         self.mine.rollback()
-        last = self.dataset.last or self.start
-        return last + PATIENCE if unfinished else self.clock.now()
+        return latest if waits else self.clock.now()
 
     def _outcome(self, spending: Spending) -> Outcome:
         at = time.perf_counter()

@@ -125,6 +125,14 @@ def unfinished_orders(connection: db.Connection) -> int:
     return found
 
 
+def unsent_effects(connection: db.Connection, until: datetime) -> int:
+    """Effects that are to be sent, or tried again, by `until`; those left to people are later."""
+    found: int = fetch(
+        connection, "SELECT count(*) FROM outbox WHERE available_at <= %s", (until,)
+    )[0][0]
+    return found
+
+
 def is_unused(connection: db.Connection) -> bool:
     """Whether no order was ever taken in and no stock loaded."""
     used: bool = fetch(
