@@ -1,8 +1,9 @@
 -- Orders as people and other systems read them: what was bought, who is to have it, how it is paid,
--- what was given to which node, what left. All rows mirror process states (written once per batch by
--- the processes' projectors), except holds, tasks and claims, which the ordering capability keeps.
--- Money is minor units of the order's currency. Personal data is in party and address only.
--- Every table of an order leads its key with order_id: ids are dense in time, so indexes stay dense.
+-- what was given to which node, what left. All rows mirror process states (written once per batch
+-- by the processes' projectors), except holds, tasks and claims, which the ordering capability
+-- keeps. Money is minor units of the order's currency. Personal data is in party and address only.
+-- Every table of an order leads its key with order_id: ids are dense in time, so indexes stay
+-- dense.
 
 -- What was bought ------------------------------------------------------------------------------
 
@@ -34,8 +35,10 @@ CREATE TABLE sales_order (
 -- Screening asks what a customer ordered lately.
 CREATE INDEX sales_order_customer ON sales_order (customer_id, placed_at)
     WHERE customer_id IS NOT NULL;
-COMMENT ON COLUMN sales_order.stage IS 'of its process; what became of the units is told by the lines';
-COMMENT ON COLUMN sales_order.revision IS 'goes up with every edit; lines are added or canceled, never deleted';
+COMMENT ON COLUMN sales_order.stage IS
+    'of its process; what became of the units is told by the lines';
+COMMENT ON COLUMN sales_order.revision IS
+    'goes up with every edit; lines are added or canceled, never deleted';
 
 -- Each unit of a line is in exactly one of nine states. Delivered, lost and returned are told of
 -- units that are shipped.
@@ -81,11 +84,14 @@ CREATE TABLE order_line (
         payable = total + charge_share + adjustment_share + tax_share),
     CONSTRAINT order_line_attributes_are_small CHECK (octet_length(attributes::text) <= 16384)
 ) WITH (fillfactor = 60);
-COMMENT ON COLUMN order_line.total IS 'the channel''s authoritative line total, before adjustments and taxes';
+COMMENT ON COLUMN order_line.total IS
+    'the channel''s authoritative line total, before adjustments and taxes';
 COMMENT ON COLUMN order_line.payable IS
-    'what the customer pays for the line, with its share of everything: the lines'' sum is the order''s total';
+    'what the customer pays for the line, with its share of everything: the lines'' sum '
+    'is the order''s total';
 COMMENT ON COLUMN order_line.shipped_amount IS
-    'of the payable, what went to shipments; the n-th settled unit''s share is fixed from the start';
+    'of the payable, what went to shipments; the n-th settled unit''s share is fixed from '
+    'the start';
 
 -- Lines with one method, one recipient and place, one service, one promise.
 CREATE TABLE delivery_group (
@@ -144,7 +150,8 @@ CREATE TABLE order_money (
     CONSTRAINT order_money_part CHECK (part IN ('charge', 'adjustment', 'tax')),
     CONSTRAINT only_tax_is_included CHECK (NOT included OR part = 'tax')
 );
-COMMENT ON COLUMN order_money.kind IS 'kind of charge, source of adjustment, or jurisdiction of tax';
+COMMENT ON COLUMN order_money.kind IS
+    'kind of charge, source of adjustment, or jurisdiction of tax';
 COMMENT ON COLUMN order_money.included IS 'the tax is within the line totals already';
 
 -- How it is paid -------------------------------------------------------------------------------
@@ -174,8 +181,10 @@ CREATE TABLE tender (
     CONSTRAINT captures_stay_within_the_tender CHECK (captured <= amount)
 ) WITH (fillfactor = 70);
 COMMENT ON COLUMN tender.status IS
-    'paid: the channel has the money; account: the customer is billed; expired: not renewed in time';
-COMMENT ON COLUMN tender.authorized IS 'what the provider holds for us now: captures and voids take from it';
+    'paid: the channel has the money; account: the customer is billed; expired: not '
+    'renewed in time';
+COMMENT ON COLUMN tender.authorized IS
+    'what the provider holds for us now: captures and voids take from it';
 COMMENT ON COLUMN tender.debt IS 'shipped, asked for, and refused so far: money the customer owes';
 
 -- Each thing asked of a payment provider; the key is its idempotency key.
@@ -213,7 +222,8 @@ CREATE TABLE posting (
 
 -- What was given to which node, and what left -----------------------------------------------------
 
--- One node's work for part of one delivery group. Re-sourcing closes it; the next one `replaces` it.
+-- One node's work for part of one delivery group. Re-sourcing closes it; the next one `replaces`
+-- it.
 CREATE TABLE fulfillment_order (
     order_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -254,9 +264,11 @@ CREATE TABLE fulfillment_line (
     CONSTRAINT no_unit_is_worked_on_twice CHECK (
         greatest(picked, packed, shipped) + short + given_back <= quantity)
 ) WITH (fillfactor = 60);
-COMMENT ON COLUMN fulfillment_line.picked IS 'units picked so far, those packed and shipped included';
+COMMENT ON COLUMN fulfillment_line.picked IS
+    'units picked so far, those packed and shipped included';
 COMMENT ON COLUMN fulfillment_line.short IS 'units the node could not pick: sourced elsewhere';
-COMMENT ON COLUMN fulfillment_line.given_back IS 'units it gave back: declined, recalled or lost to a count';
+COMMENT ON COLUMN fulfillment_line.given_back IS
+    'units it gave back: declined, recalled or lost to a count';
 
 -- What a node is asked to give back; it answers once per request.
 CREATE TABLE recall (
@@ -287,7 +299,8 @@ CREATE TABLE shipment (
     CONSTRAINT shipment_pkey PRIMARY KEY (order_id, id)
 );
 COMMENT ON COLUMN shipment.reference IS 'what the node calls it';
-COMMENT ON COLUMN shipment.amount IS 'the sum of its lines'' money: what is captured and invoiced for it';
+COMMENT ON COLUMN shipment.amount IS
+    'the sum of its lines'' money: what is captured and invoiced for it';
 
 CREATE TABLE package (
     order_id uuid NOT NULL,
@@ -320,7 +333,7 @@ CREATE TABLE shipment_line (
 COMMENT ON COLUMN shipment_line.amount IS
     'its share of the line''s payable; 0 for units sent again in place of lost ones';
 
--- Why something may not go on, who decides it, and what customers asked for too late ---------------
+-- Why something may not go on, who decides it, and what customers asked for too late ----------
 
 CREATE TABLE hold (
     order_id uuid NOT NULL,
@@ -373,7 +386,8 @@ CREATE TABLE cancellation (
         canceled + stopped + refused <= requested)
 ) WITH (fillfactor = 70);
 COMMENT ON COLUMN cancellation.stopped IS 'units the carrier stopped on their way';
-COMMENT ON COLUMN cancellation.refused IS 'units that were gone: the customer is told, a return claim is kept';
+COMMENT ON COLUMN cancellation.refused IS
+    'units that were gone: the customer is told, a return claim is kept';
 
 -- Units a customer sends or wants to send back; returns turn claims into refunds.
 CREATE TABLE return_claim (

@@ -27,10 +27,8 @@ def run(seed: int = 1, scale: float = 1.0) -> BenchResult:
             connection.commit()
             before["inbox"] = 0
             measured = pipeline.run_workers(server.url, now)
-            released = store.scalar(
-                connection, "SELECT count(DISTINCT order_id) FROM fulfillment_order"
-            )
-            lines = store.scalar(connection, "SELECT count(*) FROM order_line")
+            released = store.released_orders(connection)
+            lines = store.row_count(connection, "order_line")
             rows = limit.dump_rows(connection, before)
             seconds = limit.copy_again(connection, rows, taken // pipeline.BATCH)
     warmed = sum(turn.warmed for turn in measured.turns)

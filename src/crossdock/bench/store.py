@@ -100,13 +100,12 @@ def checkpoint(connection: db.Connection) -> None:
     connection.autocommit = False
 
 
-def scalar(connection: db.Connection, statement: str) -> int:
-    """The one number a statement answers."""
-    row = connection.execute(statement).fetchone()
+def released_orders(connection: db.Connection) -> int:
+    """Orders with work open at some node."""
+    row = connection.execute("SELECT count(DISTINCT order_id) FROM fulfillment_order").fetchone()
     connection.commit()
     assert row is not None
     return int(row[0])
-
 
 def make_network(connection: db.Connection, stores: int, dcs: int, skus: int, zones: int) -> None:
     """Stores S0000.. over zones, DCs in the first one, products SKU-000000.., a web channel."""

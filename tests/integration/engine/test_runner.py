@@ -172,7 +172,9 @@ def test_messages_of_one_round_reach_a_station_together(connection: db.Connectio
     to = Address("bell", "kitchen", "kitchen")
     put(connection, *(Inbound("cook", str(n), Whistled(tune=str(n)), to, NOON) for n in range(5)))
     runner.run_until_idle()
-    assert registry.stations["bell"].heard == [["0", "1", "2", "3", "4"]]  # type: ignore[attr-defined]
+    bell = registry.stations["bell"]
+    assert isinstance(bell, Bell)
+    assert bell.heard == [["0", "1", "2", "3", "4"]]
 
 
 def test_poison_in_a_shard_that_is_taken_over_is_blamed_on_nobody_else(
