@@ -31,6 +31,8 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
 
     runs: tuple[str, ...]
     decisions: tuple[Decision, ...]
+    refused: tuple[int, ...] = ()
+    """Positions of decisions that nodes refused to the end: nothing is reserved under them."""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -69,6 +71,8 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
     demand: OrderDemand | None
     decision: Decision
+    was_refused: bool = False
+    """Facts took its units each time it was planned: its chosen plan was not carried out."""
 
 
 def explained(connection: Connection, order_id: str) -> list[Explained]:
@@ -76,7 +80,8 @@ def explained(connection: Connection, order_id: str) -> list[Explained]:
     found = []
     for stored in store.decisions_of(connection, order_id):
         record = _decode_record(stored.body)
-        for run_id, decision in zip(record.runs, record.decisions, strict=True):
+        choices = zip(record.runs, record.decisions, strict=True)
+        for position, (run_id, decision) in enumerate(choices):
             inputs = _inputs(connection, run_id, stored)
             demand = next((o for o in inputs.orders if o.sequence == decision.sequence), None)
             found.append(
@@ -88,6 +93,7 @@ def explained(connection: Connection, order_id: str) -> list[Explained]:
                     run_id=run_id,
                     demand=demand,
                     decision=decision,
+                    was_refused=position in record.refused,
                 )
             )
     return found

@@ -163,6 +163,7 @@ class _Zone:
     ) -> tuple[Any, ...]:
         decisions = tuple(each.decision for each in settled)
         runs = tuple(decision.batch_id for decision in decisions)
+        refused = tuple(i for i, each in enumerate(settled) if each.was_refused)
         order = request.order
         return (
             decision_id,
@@ -171,5 +172,5 @@ class _Zone:
             order.attempt,
             self.zone,
             self.tx.now,
-            encode_record(Record(runs, decisions)),
+            encode_record(Record(runs, decisions, refused)),
         )

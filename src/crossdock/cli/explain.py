@@ -144,6 +144,8 @@ def _print_choice(choice: Explained) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    if choice.was_refused:
+        output.print("Not carried out: other facts took its units each time it was planned.")
     if decision.chosen.nodes:
         output.print(_chosen_table(choice, currency))
     for line in decision.chosen.unfilled:
