@@ -161,9 +161,12 @@ class ReservationBook:
         if not missing:
             return
         self._loaded.update(missing)
-        store.lock_queued(tx, missing)
-        for row in store.live_rows(tx, missing):
-            found = Reservation(*row)
+        read = [Reservation(*row) for row in store.live_rows(tx, missing)]
+        if any(found.node is None for found in read):
+            # Queued rows are locked, and read again as whoever held them before has left them.
+            store.lock_queued(tx, missing)
+            read = [Reservation(*row) for row in store.live_rows(tx, missing)]
+        for found in read:
             found.status = _CLEAN
             self._of_order.setdefault(found.order_id, []).append(found)
 
