@@ -49,6 +49,10 @@ CREATE TABLE stock_level (
     damaged_as_of timestamptz,
     quality_control_as_of timestamptz,
     in_transit_as_of timestamptz,
+    sellable_overdrawn int,
+    damaged_overdrawn int,
+    quality_control_overdrawn int,
+    in_transit_overdrawn int,
     CONSTRAINT stock_level_pkey PRIMARY KEY (sku, node, owner, lot),
     CONSTRAINT sellable_is_not_negative CHECK (sellable >= 0),
     CONSTRAINT reserved_is_not_negative CHECK (reserved >= 0),
@@ -56,6 +60,12 @@ CREATE TABLE stock_level (
         least(damaged, quality_control, in_transit) >= 0),
     CONSTRAINT held_back_is_not_negative CHECK (least(safety_stock, buffer) >= 0),
     CONSTRAINT shortfall_is_not_negative CHECK (shortfall >= 0),
+    CONSTRAINT overdrawn_buckets_are_empty CHECK (
+        (sellable_overdrawn IS NULL OR (sellable_overdrawn > 0 AND sellable = 0))
+        AND (damaged_overdrawn IS NULL OR (damaged_overdrawn > 0 AND damaged = 0))
+        AND (quality_control_overdrawn IS NULL
+             OR (quality_control_overdrawn > 0 AND quality_control = 0))
+        AND (in_transit_overdrawn IS NULL OR (in_transit_overdrawn > 0 AND in_transit = 0))),
     CONSTRAINT never_over_reserved CHECK (reserved <= sellable + shortfall)
 ) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05);
 CREATE INDEX stock_level_node ON stock_level (node);
@@ -70,6 +80,8 @@ COMMENT ON COLUMN stock_level.shortfall IS
     'reserved beyond sellable: only facts raise it, so our own decisions break never_over_reserved';
 COMMENT ON COLUMN stock_level.sellable_as_of IS
     'time of the last count that was taken for the bucket';
+COMMENT ON COLUMN stock_level.sellable_overdrawn IS
+    'units that left since the last count though nobody knew them: what comes in is taken for them';
 COMMENT ON COLUMN stock_level.count_lacks_our_shipments IS
     'the last count came from a source that does not know what we shipped';
 COMMENT ON COLUMN stock_level.quarantined IS

@@ -59,9 +59,11 @@ class Level:
         "in_transit_as_of",
         "key",
         "methods",
+        "overdrawn",
         "quality_control",
         "quality_control_as_of",
         "quarantined",
+        "redrawn",
         "reserved",
         "safety_stock",
         "sellable",
@@ -90,6 +92,7 @@ class Level:
         damaged_as_of: datetime | None = None,
         quality_control_as_of: datetime | None = None,
         in_transit_as_of: datetime | None = None,
+        *overdrawn: int | None,
     ) -> None:
         self.key = LevelKey(sku, node, owner, lot)
         self.zone = zone
@@ -107,6 +110,17 @@ class Level:
         self.damaged_as_of = damaged_as_of
         self.quality_control_as_of = quality_control_as_of
         self.in_transit_as_of = in_transit_as_of
+        self.overdrawn = (
+            {
+                bucket: units
+                for bucket, units in zip(LEVEL_BUCKETS, overdrawn, strict=False)
+                if units is not None
+            }
+            if any(overdrawn)
+            else {}
+        )
+        """By bucket, units that left though nobody knew them: what comes in is taken for them."""
+        self.redrawn = False
         self.before = (sellable, reserved, damaged, quality_control, in_transit)
         self.as_of_before = self.counted_as_of()
 
@@ -124,6 +138,12 @@ class Level:
         """When the bucket was counted last."""
         found: datetime | None = getattr(self, bucket + "_as_of")
         return found
+
+    def overdraw(self, bucket: str, units: int) -> None:
+        """Set the units that left a bucket though nobody knew them."""
+        if units != self.overdrawn.get(bucket, 0):
+            self.redrawn = True
+            self.overdrawn[bucket] = units
 
     @property
     def changed(self) -> bool:
@@ -210,7 +230,7 @@ def book(level: Level, move: Move, now: datetime) -> list[LedgerRow]:
                 away = "free" if to_column == SELLABLE else to_bucket
                 rows.append(_correction(move, now, at, quantity, away, "unexplained", LATE))
             else:
-                setattr(level, to_column, getattr(level, to_column) + quantity)
+                rows += _put(level, to_column, move, now, at)
     level.reserved += quantity * ((to_bucket in _HELD) - (from_bucket in _HELD))
     return rows
 
@@ -225,13 +245,30 @@ def _seen_by_count(level: Level, column: str, move: Move, at: datetime) -> bool:
 
 
 def _take(level: Level, column: str, move: Move, now: datetime, at: datetime) -> list[LedgerRow]:
-    """Take units out of a bucket; what was not in there is found first, in sight of everyone."""
+    """Take units out of a bucket; what was not in there is found first, in sight of everyone.
+
+    The bucket is overdrawn then: perhaps what had come in is only told later. Picked units are in
+    someone's hands, so they need no such explanation.
+    """
     left = getattr(level, column) - move.quantity
     setattr(level, column, max(0, left))
     if left >= 0:
         return []
+    if move.from_bucket != "picked":
+        level.overdraw(column, level.overdrawn.get(column, 0) - left)
     into = "free" if column == SELLABLE else column
     return [_correction(move, now, at, -left, "unexplained", into, FOUND)]
+
+
+def _put(level: Level, column: str, move: Move, now: datetime, at: datetime) -> list[LedgerRow]:
+    """Put units into a bucket; those that were found before they came are not counted twice."""
+    explained = min(level.overdrawn.get(column, 0), move.quantity)
+    setattr(level, column, getattr(level, column) + move.quantity - explained)
+    if not explained:
+        return []
+    level.overdraw(column, level.overdrawn[column] - explained)
+    out_of = "free" if column == SELLABLE else column
+    return [_correction(move, now, at, explained, out_of, "unexplained", FOUND)]
 
 
 def ledger_row(move: Move, now: datetime) -> LedgerRow:
@@ -275,6 +312,7 @@ def take_count(
     if last is not None and as_of < last:
         return []
     setattr(level, column + "_as_of", as_of)
+    level.overdraw(column, max(0, -(counted + kept)))
     difference = max(0, counted + kept) - getattr(level, column)
     if difference == 0:
         return []

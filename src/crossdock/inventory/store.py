@@ -13,7 +13,7 @@ from typing import Any
 from crossdock.engine.transaction import Transaction
 from crossdock.inventory import rules
 from crossdock.inventory.model import LevelKey, Move, Want
-from crossdock.inventory.rules import LedgerRow, Level
+from crossdock.inventory.rules import LEVEL_BUCKETS, LedgerRow, Level
 
 LEDGER_COLUMNS = (
     "recorded_at, occurred_at, order_id, fulfillment_id, quantity, line, from_bucket, to_bucket,"
@@ -126,13 +126,14 @@ class StockBook:
 def save_levels(tx: Transaction, levels: Collection[Level]) -> list[Level]:
     """Write locked levels that changed, and note their totals; returns those whose units did."""
     stock = tx.book(StockBook)
-    counted = [level for level in levels if level.newly_counted]
     changed = [level for level in levels if level.changed]
-    moved = changed if not counted else [level for level in changed if not level.newly_counted]
-    if moved:
-        update_levels(tx, moved)
-    if counted:
-        update_counted_levels(tx, counted)
+    whole = [level for level in levels if level.redrawn or level.newly_counted]
+    known = set(whole)
+    numbers = changed if not whole else [level for level in changed if level not in known]
+    if numbers:
+        update_levels(tx, numbers)
+    if whole:
+        update_whole_levels(tx, whole)
     for level in changed:
         stock.add_total(level)
     stock.write_if_closed(tx)
@@ -158,7 +159,8 @@ def _lock(tx: Transaction, keys: Sequence[LevelKey]) -> dict[LevelKey, Level]:
         SELECT l.sku, l.node, l.owner, l.lot, l.zone, l.methods, l.sellable, l.reserved, l.damaged,
                l.quality_control, l.in_transit, l.safety_stock, l.buffer, l.quarantined,
                l.count_lacks_our_shipments, l.sellable_as_of, l.damaged_as_of,
-               l.quality_control_as_of, l.in_transit_as_of
+               l.quality_control_as_of, l.in_transit_as_of, l.sellable_overdrawn,
+               l.damaged_overdrawn, l.quality_control_overdrawn, l.in_transit_overdrawn
         FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS k (sku, node, owner, lot)
         JOIN stock_level l
           ON l.sku = k.sku AND l.node = k.node AND l.owner = k.owner AND l.lot = k.lot
@@ -210,8 +212,8 @@ def update_levels(tx: Transaction, levels: Sequence[Level]) -> None:
     )
 
 
-def update_counted_levels(tx: Transaction, levels: Sequence[Level]) -> None:
-    """The same for levels that were counted, with the times of their counts."""
+def update_whole_levels(tx: Transaction, levels: Sequence[Level]) -> None:
+    """The same for levels that were counted or overdrawn, with what that left behind."""
     tx.execute(
         """
         UPDATE stock_level l
@@ -220,16 +222,31 @@ def update_counted_levels(tx: Transaction, levels: Sequence[Level]) -> None:
             shortfall = n.shortfall, sellable_as_of = n.sellable_as_of,
             damaged_as_of = n.damaged_as_of, quality_control_as_of = n.quality_control_as_of,
             in_transit_as_of = n.in_transit_as_of,
-            count_lacks_our_shipments = n.count_lacks_our_shipments
+            count_lacks_our_shipments = n.count_lacks_our_shipments,
+            sellable_overdrawn = n.sellable_overdrawn, damaged_overdrawn = n.damaged_overdrawn,
+            quality_control_overdrawn = n.quality_control_overdrawn,
+            in_transit_overdrawn = n.in_transit_overdrawn
         FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::int[],
                     %s::int[], %s::int[], %s::int[], %s::int[], %s::timestamptz[],
-                    %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::bool[])
+                    %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::bool[],
+                    %s::int[], %s::int[], %s::int[], %s::int[])
              AS n (sku, node, owner, lot, sellable, reserved, damaged, quality_control, in_transit,
                    shortfall, sellable_as_of, damaged_as_of, quality_control_as_of,
-                   in_transit_as_of, count_lacks_our_shipments)
+                   in_transit_as_of, count_lacks_our_shipments, sellable_overdrawn,
+                   damaged_overdrawn, quality_control_overdrawn, in_transit_overdrawn)
         WHERE l.sku = n.sku AND l.node = n.node AND l.owner = n.owner AND l.lot = n.lot
         """,
-        _columns([(*_numbers(level), *level.counted_as_of()) for level in levels], 15),
+        _columns(
+            [
+                (
+                    *_numbers(level),
+                    *level.counted_as_of(),
+                    *(level.overdrawn.get(bucket) or None for bucket in LEVEL_BUCKETS),
+                )
+                for level in levels
+            ],
+            19,
+        ),
     )
 
 
