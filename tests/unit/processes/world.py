@@ -106,6 +106,7 @@ class World:
         """Free units by node and line."""
         self.zones = ("east",)
         self.unavailable = Action.BACKORDER
+        self.on_invalid = "hold"
         self.problems: tuple[str, ...] = ()
         self.suspicions: tuple[str, ...] = ()
         self.now = MONDAY
@@ -232,6 +233,7 @@ class World:
                     problems=self.problems,
                     suspicions=self.suspicions if command.screen else (),
                     zones=self.zones,
+                    on_invalid=self.on_invalid,
                     policy=self.policy,
                 )
             case ScreenOrder():

@@ -44,8 +44,9 @@ def wish(
         (line.number, _reachable(order, line)) for line in order.lines
     ]
     known = {line.number for line in order.lines}
+    empty = [number for number, quantity in asked if number not in known or quantity <= 0]
     for number, quantity in asked:
-        if number not in known or quantity <= 0:
+        if number in empty:
             continue
         line = order.line(number)
         wanted = min(quantity, _reachable(order, line))
@@ -57,9 +58,9 @@ def wish(
         if wanted < quantity:
             row[3] += quantity - wanted
             refused.append((number, quantity - wanted, _paid_for(line, quantity - wanted)))
-    nothing_left = not lines and not any(quantity for _, quantity in asked)
     yield from pursue(order, now)
-    yield from refuse(order, request_id, refused, reason, now, nothing_left)
+    in_vain = bool(empty) if lines else len(empty) == len(asked)
+    yield from refuse(order, request_id, refused, reason, now, in_vain)
 
 
 def _reachable(order: SalesOrderState, line: Line) -> int:
@@ -187,7 +188,7 @@ def refuse(
     refused: Gone,
     reason: str,
     now: datetime,
-    nothing_left: bool = False,
+    in_vain: bool = False,
 ) -> Iterator[Output]:
     """Tell the customer that units are gone, and keep the claim for when they come back."""
     if refused:
@@ -198,7 +199,7 @@ def refuse(
             reason=reason,
             claimed_at=now,
         )
-    if refused or nothing_left:
+    if refused or in_vain:
         order.entries += 1
         yield from telling.tell(order, "cancel_refused", str(order.entries))
 
