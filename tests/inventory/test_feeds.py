@@ -6,7 +6,12 @@ from itertools import permutations
 
 import pytest
 
+from crossdock.engine.inbox import Inbound, Received, receive
+from crossdock.engine.registry import Registry
+from crossdock.engine.runner import Runner
+from crossdock.inventory.facts.station import InventoryFacts, inventory_address
 from crossdock.inventory.model import PickStock, ShipStock
+from crossdock.kernel.clock import VirtualClock
 from crossdock.kernel.messages import Message
 from crossdock.model.messages import LineQuantity
 from tests.inventory.stockroom import (
@@ -351,3 +356,17 @@ def declare(stockroom: Stockroom, source: str, *, node: str = "", **terms: objec
         [source, node, *terms.values()],
     )
     stockroom.connection.commit()
+
+
+def test_a_feed_comes_to_the_shelf_through_the_inbox(stockroom: Stockroom) -> None:
+    message = move("r1", "mug", 5, "supplier", "sellable")
+    inbound = Inbound("wms", "file-1", message, inventory_address(OAK), at(1))
+    receipts = receive(stockroom.connection, [inbound, inbound], stockroom.now)
+    stockroom.connection.commit()
+    assert [receipt.result for receipt in receipts] == [Received.ACCEPTED, Received.REPEATED]
+    clock = VirtualClock(stockroom.now)
+    runner = Runner(Registry(stations=[InventoryFacts()]), stockroom.connection, clock)
+    runner.start()
+    assert runner.run_until_idle().taken == 1
+    assert stockroom.level("mug") == (5, 0)
+    assert stockroom.broken_rules() == []
