@@ -310,7 +310,7 @@ def _highs(model: _Model, seconds: float) -> Solution:
     program.a_matrix_.value_ = np.array(model.value, dtype=float)
     kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
     program.integrality_ = [kinds[integer] for integer in model.integer]
-    solver = highspy.Highs()
+    solver = highspy.Highs()  # type: ignore[no-untyped-call]
     solver.setOptionValue("output_flag", False)
     solver.setOptionValue("mip_rel_gap", 1e-6)
     solver.setOptionValue("time_limit", float(seconds))

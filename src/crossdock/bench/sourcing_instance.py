@@ -83,7 +83,7 @@ def _places() -> list[dict[str, Any]]:
     outside = {"AK", "HI", "PR", "VI", "GU", "AS", "MP", "AA", "AE", "AP", "FM", "MH", "PW"}
     return [
         place
-        for place in zipcodes.list_all()
+        for place in zipcodes.list_all()  # type: ignore[no-untyped-call]
         if place["zip_code_type"] == "STANDARD" and place["lat"] and place["state"] not in outside
     ]
 

@@ -25,10 +25,12 @@ class Branch:
         self.left = search.rules.evaluations
         self.several = False
         """Plans from a single node are known already: what is left to find has two or more."""
-        self.fresh = [self._fresh(k) for k in self.order]
-        """By depth: score of the bundle on a node not yet open, node, own score, freight."""
-        self.tail, self.opening = self._tails()
-        self.carries, self.later = self._coverage()
+        self.fresh: list[list[tuple[int, int, int]]] = []
+        """By depth: score of the bundle on a node not yet open, the node, its freight."""
+        self.tail: list[int] = []
+        self.opening: list[int] = []
+        self.carries: dict[int, int] = {}
+        self.later: list[int] = []
         self.must_open: dict[int, int] = {0: 0}
         """Set of depths no open node carries -> the least that opening nodes for them adds."""
         self.weights: dict[int, tuple[int, int, int]] = {}
@@ -43,26 +45,20 @@ class Branch:
             search.whole()
             if search.max_nodes == 1 or self._least() > search.limit:
                 return
+        self.fresh = [self._fresh(k) for k in self.order]
+        self.tail, self.opening = self._tails()
+        self.carries, self.later = self._coverage()
         # The first node is not a split: its surcharge is taken off at the start.
         self._bundle(0, -search.rules.split, 0)
         if self.left <= 0:
             search.exact = False
 
-    def _fresh(self, k: int) -> list[tuple[int, int, int, int]]:
+    def _fresh(self, k: int) -> list[tuple[int, int, int]]:
         search, bundle = self.search, self.bundles[k]
         row = search.view.rows[bundle.billable(bundle.quantity, search.rules.tare)]
         zones, fixed, split = search.view.cell.zones, search.fixed, search.rules.split
-        return sorted(
-            [
-                (
-                    cost + fixed[node] + row[zones[node]] + split,
-                    node,
-                    cost,
-                    row[zones[node]],
-                )
-                for node, cost in search.choices[k].items()
-            ]
-        )
+        choice = search.choices[k].items()
+        return sorted([(c + fixed[n] + row[zones[n]] + split, n, row[zones[n]]) for n, c in choice])
 
     def _tails(self) -> tuple[list[int], list[int]]:
         """By depth, over this and all later bundles: the least they cost without nodes and
@@ -110,12 +106,19 @@ class Branch:
         return found
 
     def _least(self) -> int:
-        """No plan from two nodes or more scores less."""
-        adds = sorted(
-            fresh[0][0] - (self.tail[depth] - self.tail[depth + 1])
-            for depth, fresh in enumerate(self.fresh)
-        )
-        return self.tail[0] + adds[0] + adds[1] - self.search.rules.split
+        """No plan from two nodes or more scores less: at least two bundles open a node each, the
+        others cost what they cost at their cheapest node."""
+        search = self.search
+        rows, zones, fixed = search.view.rows, search.view.cell.zones, search.fixed
+        total, adds = search.rules.split, []
+        for bundle, choice in zip(self.bundles, search.choices, strict=True):
+            row = rows[bundle.billable(bundle.quantity, search.rules.tare)]
+            least = min(choice.values())
+            opened = min([c + fixed[n] + row[zones[n]] for n, c in choice.items()])
+            total += least
+            adds.append(opened - least)
+        adds.sort()
+        return total + adds[0] + adds[1]
 
     def _bundle(self, depth: int, score: int, cover: int) -> None:
         """Places the bundle of a depth and all later ones; `cover` is what open nodes carry."""
@@ -132,10 +135,7 @@ class Branch:
             self._join(depth, score, cover, k, bundle)
         if len(weights) < search.max_nodes:
             self._open(depth, score, cover, k, bundle)
-        rest = score + self.tail[depth + 1]
-        for cost, parts in search.divided[k]:  # Cheapest first; nodes and packages only add to it.
-            if cost + rest > search.limit or self.left <= 0:
-                break
+        for cost, parts in search.divided[k]:
             self._divide(depth, score + cost, cover, parts)
         if search.partial:
             opened = score + search.open_score(k) * bundle.quantity
@@ -183,7 +183,7 @@ class Branch:
         last = len(weights) + 1 == search.max_nodes
         quantity = bundle.quantity
         weight = (bundle.grams * quantity, bundle.dimensional * quantity)
-        for least, node, _, freight in self.fresh[depth]:
+        for least, node, freight in self.fresh[depth]:
             if least + rest > search.limit:
                 break
             if node in weights:
@@ -204,7 +204,6 @@ class Branch:
     def _divide(self, depth: int, score: int, cover: int, parts: tuple[Piece, ...]) -> None:
         """Tries a split bundle: part of it may join open nodes, part opens new ones."""
         search, weights = self.search, self.weights
-        self.left -= 1
         if search.job.overlap and not self._enough(list(parts)):
             return
         if len(weights) + sum(node not in weights for node, _, _ in parts) > search.max_nodes:

@@ -75,40 +75,45 @@ class Bundle:
         self.quantity = quantity
         self.whole = whole
         """The bundle is several products and is never split."""
-        self.needs: list[Need] = list(shares[0].needs)
+        self.needs: tuple[Need, ...] = shares[0].needs
         """For one bundle."""
-        if whole:
-            self.needs = [need for share in shares for need in share.needs]
-        self.excluded: tuple[str, ...] = ()
-        for share in shares:
-            if share.line.excluded_nodes:
-                self.excluded += share.line.excluded_nodes
-        first = self.needs[0]
-        self.plain = (
-            len(self.needs) == 1
-            and first.product.plain
-            and not first.column.row
-            and first.column.lots is None
-        )
-        grams = dimensional = freight = line_freight = 0
-        for product, _, units, _ in self.needs:
-            if not product.facts.ships_alone:
-                grams += product.grams * units
-                dimensional += product.dimensional * units
-            freight += product.freight_unit * units
-            line_freight += product.freight_line
-        self.grams = grams
-        self.dimensional = dimensional
-        self.freight_unit = freight
-        self.freight_line = line_freight
         line = shares[0].line
+        self.excluded: tuple[str, ...] = line.excluded_nodes
         self.unit_value = line.unit_value_minor
-        if whole or len(shares) > 1:
-            worth = sum(s.line.unit_value_minor * s.line.quantity for s in shares)
-            self.unit_value = worth // quantity
+        if len(shares) > 1:
+            self._of_lines(shares)
+        if len(self.needs) == 1 and self.needs[0].units == 1:
+            product, column, _, _ = self.needs[0]
+            self.plain = product.plain and column.plain
+            """One ordinary SKU: the hot path."""
+            alone = product.facts.ships_alone
+            self.grams = 0 if alone else product.grams
+            self.dimensional = 0 if alone else product.dimensional
+            self.freight_unit = product.freight_unit
+            self.freight_line = product.freight_line
+            self.unit_gain = self.unit_value - product.facts.cost_minor
+            """What one leaves before freight and handling."""
+        else:
+            self._of_needs()
+
+    def _of_lines(self, shares: list[Share]) -> None:
+        """Several lines: of one SKU, or (whole) of products that ship together."""
+        if self.whole:
+            self.needs = tuple(need for share in shares for need in share.needs)
+        self.excluded = sum((share.line.excluded_nodes for share in shares), ())
+        worth = sum(s.line.unit_value_minor * s.line.quantity for s in shares)
+        self.unit_value = worth // self.quantity
+
+    def _of_needs(self) -> None:
+        """Several SKUs, or several units of one: kits and products that ship together."""
+        self.plain = False
+        boxed = [need for need in self.needs if not need.product.facts.ships_alone]
+        self.grams = sum(need.product.grams * need.units for need in boxed)
+        self.dimensional = sum(need.product.dimensional * need.units for need in boxed)
+        self.freight_unit = sum(need.product.freight_unit * need.units for need in self.needs)
+        self.freight_line = sum(need.product.freight_line for need in self.needs)
         goods = sum(need.product.facts.cost_minor * need.units for need in self.needs)
         self.unit_gain = self.unit_value - goods
-        """What one leaves before freight and handling."""
 
     def billable(self, quantity: int, tare: int) -> int:
         """Grams a package of so many is charged for; 0 when each unit is a package."""
@@ -190,6 +195,7 @@ class Desk:
     __slots__ = (
         "centers",
         "fail",
+        "heaviest",
         "kind",
         "nearest",
         "network",
@@ -206,6 +212,7 @@ class Desk:
         self.policy = policy
         self.nearest = policy.candidates.holders
         self.tare = policy.freight.tare_grams
+        self.heaviest = policy.freight.weights_grams[-1]
         self.centers = sorted(network.centers)
         self.now = datetime.min.replace(tzinfo=UTC)
         self.unit = [
@@ -272,7 +279,7 @@ def plain_options(
     """Options of a bundle of one ordinary SKU: the hot path."""
     bundle = job.bundles[number]
     product = bundle.needs[0].product
-    quantity = bundle.quantity * bundle.needs[0].units
+    quantity = bundle.quantity
     mask, zones = view.mask, view.cell.zones
     unit, fail, kind, risk = desk.unit, desk.fail, desk.kind, product.at_risk
     constant = bundle.freight_line + (bundle.freight_unit - product.markdown_unit) * quantity

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 UNKNOWN_REGRET = 1 << 60
 PLANS_BID = 16
 """Plans an order brings to the market."""
+TRADE_ATTEMPTS = 4
 BEST_BID = 8
 """So many of them are the best it has; the others were come across."""
 
@@ -150,17 +151,33 @@ class Joint:
             self._bid(market, before[number].job)
         turns = market.clear()
         turns += [number for number in group if number not in set(turns)]
-        after = {number: self._plan_again(before[number]) for number in turns}
+        after = self._place_all(turns, before)
         market.close()
         cheaper = sum(p.score for p in after.values()) < sum(p.score for p in before.values())
-        if cheaper and all(after[n].open_units <= before[n].open_units for n in group):
+        if cheaper and not self._worse_off(after, before):
             self.placed.update(after)
             return
-        for number in reversed(turns):
-            run.give_back(after[number])
+        for one in reversed(after.values()):
+            run.give_back(one)
         for number in group:
             run.take(before[number])
             before[number].job.rejected, before[number].job.contended = notes[number]
+
+    def _place_all(self, turns: list[int], before: dict[int, Placement]) -> dict[int, Placement]:
+        """Plans orders again in turn; one that ends with more open units goes first next time."""
+        for attempt in range(TRADE_ATTEMPTS):
+            after = {number: self._plan_again(before[number]) for number in turns}
+            worse = self._worse_off(after, before)
+            if not worse or attempt == TRADE_ATTEMPTS - 1:
+                break
+            for one in reversed(after.values()):
+                self.run.give_back(one)
+            turns = worse + [number for number in turns if number not in worse]
+        return after
+
+    def _worse_off(self, after: dict[int, Placement], before: dict[int, Placement]) -> list[int]:
+        """Orders with more units open than before."""
+        return [n for n, one in after.items() if one.open_units > before[n].open_units]
 
     def _competitors(self, missing: list[int]) -> list[int]:
         """The orders that miss something, and those that hold it."""

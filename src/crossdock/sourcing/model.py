@@ -7,7 +7,7 @@ millimetres. Structs that are stored in bulk are arrays on the wire; fields are 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Literal
@@ -216,6 +216,21 @@ class CostParts(msgspec.Struct, frozen=True, array_like=True):
     failed_pick: int = 0
     lateness: int = 0
     load: int = 0
+
+    def __iter__(self) -> Iterator[int]:
+        """The parts in the order of their fields."""
+        return iter(
+            (
+                self.freight,
+                self.handling,
+                self.split,
+                self.markdown,
+                self.stockout,
+                self.failed_pick,
+                self.lateness,
+                self.load,
+            )
+        )
 
     @property
     def total(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from crossdock.sourcing.jobs import Bundle, Job, Need, Share
 from crossdock.sourcing.model import DemandLine, OrderDemand, SkuFacts
@@ -26,7 +26,11 @@ class Orders:
         self._products = products
         self._state = state
         self._now = now
-        self._margin = tools.policy.margin
+        self._known = tools.products_of(now)
+        self._needs_of_one: dict[str, tuple[Need, ...]] = {}
+        margin = tools.policy.margin
+        self._has_floor = margin.floor_minor is not None or margin.floor_percent is not None
+        self._margin = margin
 
     def job(self, number: int, demand: OrderDemand) -> Job:
         """The order with its bundles, promise, value and margin budget."""
@@ -37,7 +41,7 @@ class Orders:
         job.value = demand.value_minor
         if not job.value:
             job.value = sum(line.unit_value_minor * line.quantity for line in demand.lines)
-        if self._margin.floor_minor is not None or self._margin.floor_percent is not None:
+        if self._has_floor:
             job.budget = self._budget(job)
         return job
 
@@ -63,23 +67,34 @@ class Orders:
         return changed
 
     def _bundle(self, job: Job) -> None:
-        lines = job.demand.lines
+        """Lines of one SKU are one bundle, and so are lines that ship together."""
         groups: dict[str, list[DemandLine]] = {}
-        special = False
-        for line in lines:
+        for line in job.demand.lines:
             assert line.quantity > 0, f"order {job.demand.order_id} line {line.line_number}"
-            facts = self._product(line.sku).facts
-            special = special or bool(facts.ship_together or facts.components)
-            key = f"together:{facts.ship_together}" if facts.ship_together else f"sku:{line.sku}"
-            groups.setdefault(key, []).append(line)
+            word = self._product(line.sku).facts.ship_together
+            key = f"together:{word}" if word else line.sku
+            if key in groups:
+                groups[key].append(line)
+            else:
+                groups[key] = [line]
+        special = False
         for group in groups.values():
-            if len({line.sku for line in group}) > 1:
+            if len(group) > 1 and len({line.sku for line in group}) > 1:
+                special = True
                 shares = [Share(line, self._needs(line.sku, line.quantity)) for line in group]
                 job.bundles.append(Bundle(shares, 1, whole=True))
+                continue
+            first = group[0]
+            needs = self._needs_of_one.get(first.sku)
+            if needs is None:
+                needs = self._needs_of_one[first.sku] = self._needs(first.sku, 1)
+            if needs[0].instead_of:
+                special = True
+            if len(group) == 1:
+                job.bundles.append(Bundle([Share(first, needs)], first.quantity, whole=False))
             else:
-                needs = self._needs(group[0].sku, 1)
                 shares = [Share(line, needs) for line in group]
-                quantity = sum(line.quantity for line in group)
+                quantity = sum([line.quantity for line in group])
                 job.bundles.append(Bundle(shares, quantity, whole=False))
         if special:
             job.overlap = _overlap(job.bundles)
@@ -99,7 +114,10 @@ class Orders:
         )
 
     def _product(self, sku: str) -> Product:
-        return self._tools.product(sku, self._products, self._now)
+        found = self._known.get(sku)
+        if found is None or found.facts is not self._products.get(sku, found.facts):
+            found = self._tools.product(sku, self._products, self._now)
+        return found
 
     def _budget(self, job: Job) -> int:
         """What freight and handling may cost: value, less the goods, less the margin floor."""
@@ -119,8 +137,10 @@ def promised_day(arrive_by: datetime, longitude: float | None) -> int:
 
     The destination's zone is not known; its sun is: an hour for each 15 degrees.
     """
-    local = arrive_by.astimezone(UTC) + timedelta(hours=round((longitude or 0.0) / 15))
-    return local.toordinal()
+    if arrive_by.tzinfo is not UTC:
+        arrive_by = arrive_by.astimezone(UTC)
+    hour = arrive_by.hour + round((longitude or 0.0) / 15)
+    return arrive_by.toordinal() + hour // 24
 
 
 def _overlap(bundles: list[Bundle]) -> bool:

@@ -53,22 +53,30 @@ class Places:
         self._foreign: dict[str, npt.NDArray[np.bool_]] = {}
         self._cells: dict[CellKey, Cell] = {}
 
-    def key(
-        self,
-        latitude: float | None,
-        longitude: float | None,
-        country: str,
-        method: str,
-        step: int,
-    ) -> CellKey:
-        """What `cell` and `prepare` know a destination by."""
+    def limits(self, method: str, step: int) -> int:
+        """The number of the distance limits of a method in a step of the policy."""
         number = self._limit_numbers.get((method, step))
-        if number is None:
-            number = self._number_limits(method, step)
+        return self._number_limits(method, step) if number is None else number
+
+    def key(
+        self, latitude: float | None, longitude: float | None, country: str, limits: int
+    ) -> CellKey:
+        """What `prepare` knows a destination by."""
         if latitude is None or longitude is None:
-            return (NOWHERE, NOWHERE, country, number)
+            return (NOWHERE, NOWHERE, country, limits)
         degrees = self._degrees
-        return (round(latitude / degrees), round(longitude / degrees), country, number)
+        return (round(latitude / degrees), round(longitude / degrees), country, limits)
+
+    def at(
+        self, latitude: float | None, longitude: float | None, country: str, limits: int
+    ) -> Cell:
+        """The nodes as seen from a destination."""
+        key = self.key(latitude, longitude, country, limits)
+        found = self._cells.get(key)
+        if found is None:
+            self._compute([key])
+            found = self._cells[key]
+        return found
 
     def prepare(self, keys: Iterable[CellKey]) -> None:
         """Computes the cells not known yet, together."""
@@ -80,14 +88,6 @@ class Places:
                 del self._cells[old]
         for start in range(0, len(missing), 256):
             self._compute(missing[start : start + 256])
-
-    def cell(self, key: CellKey) -> Cell:
-        """The nodes as seen from a place."""
-        found = self._cells.get(key)
-        if found is None:
-            self._compute([key])
-            found = self._cells[key]
-        return found
 
     def _compute(self, keys: list[CellKey]) -> None:
         for key in keys:

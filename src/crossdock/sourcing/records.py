@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 
 from crossdock.sourcing.eligibility import LATE, MARGIN_FLOOR, REASONS
-from crossdock.sourcing.jobs import Job, Piece, Share, need_parts, options_of
+from crossdock.sourcing.jobs import Bundle, Job, Piece, Share, need_parts, options_of
 from crossdock.sourcing.model import (
     Candidate,
     CostParts,
@@ -44,19 +44,32 @@ class Accountant:
     def __init__(self, search: Search) -> None:
         self.search = search
         self.job: Job = search.job
+        self.view = search.view
+        self.desk = search.desk
         self.split_minor = search.desk.policy.split.cost_minor
-        self.order_cost = search.desk.order_cost
 
     def parts(self, node: int, parcels: list[tuple[int, int]], *, first: bool) -> CostParts:
         """What sending these bundles from a node costs."""
-        search, job = self.search, self.job
-        view, desk = search.view, search.desk
+        bundles, view, desk = self.job.bundles, self.view, self.desk
         grams = dimensional = 0
         freight = handling = markdown = stockout = failed = 0
+        unit, fail, kind = desk.unit[node], desk.fail[node], desk.kind[node]
         for k, quantity in parcels:
-            bundle = job.bundles[k]
+            bundle = bundles[k]
             grams += bundle.grams * quantity
             dimensional += bundle.dimensional * quantity
+            if bundle.plain:
+                product, column, _, _ = bundle.needs[0]
+                freight += bundle.freight_line + bundle.freight_unit * quantity
+                handling += unit * quantity
+                markdown -= product.markdown_unit * quantity
+                failed += fail
+                table = product.at_risk[kind]
+                available = column.left[node]
+                left = available - quantity
+                if left < len(table):
+                    stockout += table[left] - (table[available] if available < len(table) else 0)
+                continue
             for need in bundle.needs:
                 a, b, c, d, e = need_parts(need, node, need.units * quantity, view, desk)
                 freight += a
@@ -65,16 +78,14 @@ class Accountant:
                 stockout += d
                 failed += e
         zone = view.cell.zones[node]
-        billable = max(grams, dimensional) + desk.tare if grams else 0
-        own = self.order_cost[node]
-        late = view.arrivals[view.leave[node]][zone] - job.promise
+        late = view.arrivals[view.leave[node]][zone] - self.job.promise
         lateness = 0
         if late > 0:
-            rules = search.rules
-            lateness = late * (rules.day_minor + job.value * rules.day_percent // 100)
+            rules = self.search.rules
+            lateness = late * (rules.day_minor + self.job.value * rules.day_percent // 100)
         return CostParts(
-            freight + view.rows[billable][zone],
-            handling + own,
+            freight + view.rows[max(grams, dimensional) + desk.tare if grams else 0][zone],
+            handling + desk.order_cost[node],
             0 if first else self.split_minor,
             markdown,
             stockout,
@@ -85,30 +96,32 @@ class Accountant:
 
     def candidate(self, plan: Plan) -> Candidate:
         """A plan that was looked at, its parts summed over its nodes."""
-        view = self.search.view
-        codes = self.search.desk.network.codes
-        zones, leave, arrivals = view.cell.zones, view.leave, view.arrivals
         pieces = plan[3]
-        nodes = by_node(pieces)
-        if len(nodes) == 1:
-            [(node, parcels)] = nodes.items()
-            cost = self.parts(node, parcels, first=True)
-            arrives = arrivals[leave[node]][zones[node]]
-            total = cost.total
-            names: tuple[str, ...] = (codes[node],)
-        else:
-            columns = [
-                msg_tuple(self.parts(node, parcels, first=i == 0))
-                for i, (node, parcels) in enumerate(nodes.items())
-            ]
-            sums = [sum(column) for column in zip(*columns, strict=True)] or [0] * 8
-            cost, total = CostParts(*sums), sum(sums)
-            arrives = max((arrivals[leave[n]][zones[n]] for n in nodes), default=0)
-            names = tuple(codes[node] for node in nodes)
+        if plan[1] != 1:
+            shares = by_node(pieces)
+            costs = [self.parts(n, shares[n], first=i == 0) for i, n in enumerate(shares)]
+            return self.summed(pieces, list(shares), costs)
+        node = pieces[0][0]
+        cost = self.parts(node, [(k, quantity) for _, k, quantity in pieces], first=True)
+        return self.summed(pieces, [node], [cost])
+
+    def summed(
+        self, pieces: tuple[Piece, ...], nodes: list[int], costs: list[CostParts]
+    ) -> Candidate:
+        """A candidate of nodes whose costs are known."""
+        view, codes = self.view, self.desk.network.codes
+        zones, leave, arrivals = view.cell.zones, view.leave, view.arrivals
         penalty = 0
-        if len(pieces) != len(self.job.bundles) or self.search.partial:
+        if self.search.partial:
             penalty = self.penalty(pieces)
-        return Candidate(names, total, cost, penalty, day_of(arrives) if arrives else None)
+        if len(nodes) == 1:
+            [node], [cost] = nodes, costs
+            arrives = arrivals[leave[node]][zones[node]]
+            return Candidate((codes[node],), sum(cost), cost, penalty, day_of(arrives))
+        sums = [sum(column) for column in zip(*costs, strict=True)]
+        cost = CostParts(*sums)
+        arrival = day_of(max(arrivals[leave[n]][zones[n]] for n in nodes)) if nodes else None
+        return Candidate(tuple([codes[n] for n in nodes]), sum(sums), cost, penalty, arrival)
 
     def score(self, pieces: tuple[Piece, ...]) -> int:
         """What the search would score a plan now, as the columns and the capacity stand."""
@@ -146,47 +159,54 @@ class Accountant:
             if bundle.quantity > given[k]
         ]
 
-    def nodes(self, pieces: tuple[Piece, ...]) -> list[PlannedNode]:
-        """The shares of the chosen plan; its units must not be taken from the columns yet."""
-        view, desk = self.search.view, self.search.desk
-        network, cell, wave = desk.network, view.cell, view.wave
+    def nodes(self, pieces: tuple[Piece, ...]) -> tuple[list[PlannedNode], Candidate]:
+        """The shares of the chosen plan, and the plan as a candidate; its units must not be taken
+        from the columns yet."""
+        view, desk = self.view, self.desk
+        cell, wave = view.cell, view.wave
         given = [0] * len(self.job.bundles)
-        planned = []
-        for i, (node, parcels) in enumerate(by_node(pieces).items()):
+        planned: list[PlannedNode] = []
+        costs: list[CostParts] = []
+        shares = by_node(pieces)
+        for node, parcels in shares.items():
             grams = dimensional = alone = 0
             lines: list[PlannedLine] = []
             for k, quantity in parcels:
                 bundle = self.job.bundles[k]
                 grams += bundle.grams * quantity
                 dimensional += bundle.dimensional * quantity
-                alone += sum(
-                    need.units * quantity for need in bundle.needs if need.product.facts.ships_alone
-                )
+                if not bundle.plain:
+                    alone += _alone(bundle, quantity)
                 lines += self._lines(k, given[k], quantity)
                 given[k] += quantity
             leaves = view.leave[node]
             zone = cell.zones[node]
             billable = max(grams, dimensional) + desk.tare if grams else 0
-            heaviest = desk.policy.freight.weights_grams[-1]
+            cost = self.parts(node, parcels, first=not costs)
+            costs.append(cost)
             planned.append(
                 PlannedNode(
-                    network.codes[node],
+                    desk.network.codes[node],
                     tuple(lines),
-                    alone + -(-billable // heaviest),
+                    alone - (-billable // desk.heaviest),
                     billable,
                     zone,
                     (cell.meters[node] + 500) // 1000,
                     wave.departures.ship_by(node, leaves),
                     day_of(leaves),
                     day_of(view.arrivals[leaves][zone]),
-                    self.parts(node, parcels, first=i == 0),
+                    cost,
                 )
             )
-        return planned
+        return planned, self.summed(pieces, list(shares), costs)
 
     def _lines(self, k: int, skip: int, quantity: int) -> list[PlannedLine]:
         """Order lines of `quantity` bundles after the first `skip`; lines are filled in order."""
         bundle = self.job.bundles[k]
+        if bundle.plain and len(bundle.shares) == 1:
+            line, need = bundle.shares[0].line, bundle.needs[0]
+            sku, instead_of = need.product.facts.sku, need.instead_of
+            return [PlannedLine(line.line_number, sku, quantity, quantity, instead_of)]
         found = []
         for share, units in shares_of(self.search.job, k, skip, quantity):
             for need in share.needs:
@@ -262,18 +282,9 @@ class Accountant:
         return found
 
 
-def msg_tuple(cost: CostParts) -> tuple[int, ...]:
-    """The parts in the order of their fields."""
-    return (
-        cost.freight,
-        cost.handling,
-        cost.split,
-        cost.markdown,
-        cost.stockout,
-        cost.failed_pick,
-        cost.lateness,
-        cost.load,
-    )
+def _alone(bundle: Bundle, quantity: int) -> int:
+    """Units that are packages of their own."""
+    return sum(n.units * quantity for n in bundle.needs if n.product.facts.ships_alone)
 
 
 def shares_of(job: Job, k: int, skip: int, quantity: int) -> list[tuple[Share, int]]:

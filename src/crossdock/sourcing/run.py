@@ -7,6 +7,7 @@ from datetime import datetime
 
 from crossdock.sourcing.branch import Branch
 from crossdock.sourcing.eligibility import EXCLUDED, Profile, method_rule
+from crossdock.sourcing.freight import Arrivals
 from crossdock.sourcing.jobs import Job, View, first_day, options_of
 from crossdock.sourcing.joint import Joint, Placement
 from crossdock.sourcing.large import Large
@@ -23,6 +24,9 @@ from crossdock.sourcing.records import Accountant
 from crossdock.sourcing.search import Search
 from crossdock.sourcing.state import BatchState, Wave
 from crossdock.sourcing.tools import Tools
+
+Lane = tuple[Profile, bytearray, Wave, int, Arrivals, dict[int, tuple[int, ...]]]
+"""What orders of a profile share: its mask, wave, distance limits, arrivals and rows."""
 
 
 class Run:
@@ -44,7 +48,8 @@ class Run:
         self.desk.now = now
         self.state = BatchState(tools.network, tools.policy, stock, tools.desk.order_cost)
         self.orders = Orders(tools, products, self.state, now)
-        self._seen: dict[Profile, tuple[bytearray, Wave]] = {}
+        self._lanes: dict[tuple[str, str, str, str, str, int], Lane] = {}
+        self._has_remote = bool(tools.policy.freight.surcharges.remote_minor)
         self._peak = tools.book.peak_minor(now.date())
 
     def plan(self, orders: Sequence[OrderDemand]) -> list[Decision]:
@@ -91,20 +96,21 @@ class Run:
         accountant = Accountant(search)
         plans = search.plans
         pieces = plans[0][3] if plans else ()
-        kept = plans[: policy.record.candidates]
-        candidates = [accountant.candidate(plan) for plan in kept]
+        shares, chosen = accountant.nodes(pieces)
+        candidates = [chosen] if plans else []
+        candidates += [accountant.candidate(plan) for plan in plans[1 : policy.record.candidates]]
         if self.state.capacity.trading:
             # Found at prices; a reader compares what they cost.
             candidates[1:] = sorted(candidates[1:], key=_cost_of)
-        nodes = tuple(accountant.nodes(pieces)) if pieces else ()
-        total = candidates[0].total_minor if candidates else 0
         filled = bool(plans) and not search.partial
         penalty = 0 if filled else accountant.penalty(pieces)
         unfilled = () if filled else accountant.unfilled(pieces)
         return Decision(
             job.demand.order_id,
             job.demand.sequence,
-            SourcingPlan(nodes, unfilled, total, penalty, policy.steps[search.step].name),
+            SourcingPlan(
+                tuple(shares), unfilled, chosen.total_minor, penalty, policy.steps[search.step].name
+            ),
             tuple(candidates),
             accountant.eliminated(),
             policy.name,
@@ -177,8 +183,7 @@ class Run:
 
     def view(self, demand: OrderDemand, step: int) -> View:
         """What the order sees in a step."""
-        tools = self.tools
-        profile = Profile(
+        key = (
             demand.method,
             demand.service,
             demand.country,
@@ -186,23 +191,37 @@ class Run:
             demand.legal_entity,
             step,
         )
-        freight = method_rule(self.policy, demand.method).freight
-        seen = self._seen.get(profile)
-        if seen is None:
-            wave = self.state.capacity.wave(tools.departures(demand.service, self.now))
-            mask = self.state.capacity.follow(wave, tools.mask(profile))
-            seen = self._seen[profile] = (mask, wave)
-        mask, wave = seen
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = self._lane(Profile(*key))
+        profile, mask, wave, limits, arrivals, rows = lane
         if demand.excluded_nodes or demand.only_nodes:
             mask = self._narrowed(mask, demand)
-        places = tools.places
-        cell = places.cell(
-            places.key(demand.latitude, demand.longitude, demand.country, demand.method, step)
+        tools = self.tools
+        cell = tools.places.at(demand.latitude, demand.longitude, demand.country, limits)
+        if self._has_remote:
+            remote = tools.book.remote_minor(demand.country, demand.postal_code)
+            if remote:
+                service = demand.service if self._has_freight(demand.method) else ""
+                rows = tools.book.rows(service, self._peak + remote)
+        return View(profile, mask, wave, cell, arrivals, rows)
+
+    def _lane(self, profile: Profile) -> Lane:
+        """What orders of a profile share."""
+        tools = self.tools
+        service = profile.service if self._has_freight(profile.method) else ""
+        wave = self.state.capacity.wave(tools.departures(profile.service, self.now))
+        return (
+            profile,
+            self.state.capacity.follow(wave, tools.mask(profile)),
+            wave,
+            tools.places.limits(profile.method, profile.step),
+            tools.book.arrivals(service),
+            tools.book.rows(service, self._peak),
         )
-        service = demand.service if freight else ""
-        surcharge = self._peak + tools.book.remote_minor(demand.country, demand.postal_code)
-        rows = tools.book.rows(service, surcharge)
-        return View(profile, mask, wave, cell, tools.book.arrivals(service), rows)
+
+    def _has_freight(self, method: str) -> bool:
+        return method_rule(self.policy, method).freight
 
     def _narrowed(self, mask: bytearray, demand: OrderDemand) -> bytearray:
         position = self.tools.network.position
@@ -219,8 +238,9 @@ class Run:
 
     def _prepare_places(self, orders: Sequence[OrderDemand]) -> None:
         places = self.tools.places
+        limits = {order.method: places.limits(order.method, 0) for order in orders}
         places.prepare(
-            places.key(order.latitude, order.longitude, order.country, order.method, 0)
+            places.key(order.latitude, order.longitude, order.country, limits[order.method])
             for order in orders
         )
 

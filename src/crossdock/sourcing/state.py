@@ -22,11 +22,15 @@ NO_COLUMN = StockColumn((), ())
 class Column:
     """One SKU's available units by node position, and what the batch has taken so far."""
 
-    __slots__ = ("facts", "left", "lots", "prices", "row", "taken", "users")
+    __slots__ = ("facts", "left", "lots", "plain", "prices", "row", "taken", "users")
 
     def __init__(self, facts: StockColumn, position: dict[str, int]) -> None:
         self.facts = facts
-        places = [position.get(code, -1) for code in facts.nodes]
+        try:
+            places = [position[code] for code in facts.nodes]
+        except KeyError:
+            # Nodes the network does not know take no part.
+            places = [position.get(code, -1) for code in facts.nodes]
         self.left: dict[int, int] = dict(zip(places, facts.available, strict=True))
         self.left.pop(-1, None)
         self.taken: dict[int, int] = {}
@@ -43,6 +47,8 @@ class Column:
                 place: sorted([day.toordinal(), units] for day, units in lots)
                 for place, lots in zip(places, facts.lots, strict=True)
             }
+        self.plain = not self.row and self.lots is None
+        """Nothing is known but how many there are."""
 
     def fresh(self, node: int, first_day: int) -> int:
         """Units that live on `first_day` or longer."""

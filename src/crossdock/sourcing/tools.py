@@ -51,17 +51,19 @@ class Tools:
             found = self._departures[service] = Departures(self.network, service, now, wait)
         return found
 
-    def product(self, sku: str, products: Mapping[str, SkuFacts], now: datetime) -> Product:
-        """The product's figures as of today."""
+    def products_of(self, now: datetime) -> dict[str, Product]:
+        """The products known as of today; `product` adds to them."""
         today = now.toordinal()
         if today != self._products_day or len(self._products) > CACHED_PRODUCTS:
             self._products = {}
             self._products_day = today
+        return self._products
+
+    def product(self, sku: str, products: Mapping[str, SkuFacts], now: datetime) -> Product:
+        """The product's figures as of today, from its facts of today."""
         facts = products.get(sku)
-        found = self._products.get(sku)
-        if found is None or found.facts is not facts:
-            if facts is None:
-                # No method is called that: every node is left out, and the reason is on record.
-                facts = SkuFacts(sku=sku, methods=("(product unknown)",))
-            found = self._products[sku] = Product(facts, self.policy, now.date())
+        if facts is None:
+            # No method is called that: every node is left out, and the reason is on record.
+            facts = SkuFacts(sku=sku, methods=("(product unknown)",))
+        found = self.products_of(now)[sku] = Product(facts, self.policy, now.date())
         return found
