@@ -53,7 +53,7 @@ STATES = (
     "canceled",
 )  # fmt: skip
 MAY_BE_STALE = {"AuthorizationExpiring", "PaymentOverdue", "BackorderExpired", "HoldLifted"}
-MAY_BE_STALE |= {"FulfillmentAccepted", "InterceptAnswered"}
+MAY_BE_STALE |= {"FulfillmentAccepted", "InterceptAnswered", "OrderValidated"}
 """Reminders and second answers; what else comes is still waited for."""
 
 
@@ -70,6 +70,7 @@ class OrderLife(RuleBasedStateMachine):
         wait_for_stock=st.booleans(),
         stock=st.integers(0, 4),
         unavailable=st.sampled_from([Action.BACKORDER, Action.HOLD, Action.CANCEL]),
+        regret=st.sampled_from([0, 0, 1, 9]),
     )
     def place(
         self,
@@ -82,7 +83,9 @@ class OrderLife(RuleBasedStateMachine):
         wait_for_stock: bool,
         stock: int,
         unavailable: Action,
+        regret: int,
     ) -> None:
+        """`regret` units of the first line are wanted back before anybody has seen the order."""
         policy = OrderPolicy(
             on_lost_parcel="resend" if resend else "refund",
             on_nothing_available="backorder" if wait_for_stock else "cancel",
@@ -114,7 +117,9 @@ class OrderLife(RuleBasedStateMachine):
                 adjustments=(
                     (Adjustment(number=1, source="coupon", amount=-discount),) if discount else ()
                 ),
-            )
+            ),
+            *[CancelRequested(order_id=ORDER, request_id="r0", lines=(LineQuantity(1, regret),))]
+            * bool(regret),
         )
         self.payments = {"held": 0, "captured": 0, "refunded": 0}
 

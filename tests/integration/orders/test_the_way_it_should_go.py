@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from crossdock import db
 from tests.integration.orders.shop import BOSTON, CARD, PROVIDENCE, Shop
-
-
-@pytest.fixture
-def shop(connection: db.Connection) -> Shop:
-    return Shop(connection)
 
 
 def test_a_paid_order_is_released_to_the_nearest_node_in_one_batch(shop: Shop) -> None:

@@ -131,13 +131,19 @@ class World:
         """States of fulfillments that are not closed."""
         return [s for key, s in self.states.items() if key != ORDER and s.stage != "closed"]
 
-    def place(self, order: SalesOrder) -> None:
-        self.tell(OrderPlaced(order=order))
+    def place(self, order: SalesOrder, *beside: Message) -> None:
+        """The order, and messages that reach it before anybody has looked at it."""
+        for message in (OrderPlaced(order=order), *beside):
+            self.queue.append((Address(ORDER_PROCESS, ORDER, ORDER), message))
+        self._work()
 
     def tell(self, message: Message, instance: str = ORDER) -> None:
         """Deliver a message and everything that follows from it."""
         name = ORDER_PROCESS if instance == ORDER else FULFILLMENT_PROCESS
         self.queue.append((Address(name, instance, ORDER), message))
+        self._work()
+
+    def _work(self) -> None:
         while self.queue:
             self._deliver(*self.queue.popleft())
 
