@@ -12,7 +12,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
 from multiprocessing.managers import BaseManager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -37,20 +36,6 @@ SHORT_WAITS = WorkerLimits(retry_seconds=0.1, longest_retry_seconds=0.5)
 SHORT_LEASES = DispatchLimits(
     batch=40, lease_seconds=1.5, first_wait_seconds=0.05, longest_wait_seconds=0.5
 )
-
-
-class SharedClock:
-    """A clock that the test moves and that all processes of a crew read; never goes back."""
-
-    def __init__(self, start: datetime) -> None:
-        self._seconds = spawn.RawValue("d", start.timestamp())
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(self._seconds.value, UTC)
-
-    def move_to(self, instant: datetime) -> None:
-        assert instant >= self.now(), "time never goes back"
-        self._seconds.value = instant.timestamp()
 
 
 class Outside(BaseManager):

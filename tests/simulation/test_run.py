@@ -12,12 +12,13 @@ import pytest
 from crossdock import db
 from crossdock.simulator import figures_store
 from crossdock.simulator.carriers import CarrierHabits
+from crossdock.simulator.cast import Habits
 from crossdock.simulator.demand import Mix
 from crossdock.simulator.outcome import Outcome
 from crossdock.simulator.ports import Moods
 from crossdock.simulator.report import render
 from crossdock.simulator.retailer import RetailerPlan, make_retailer
-from crossdock.simulator.run import Habits, RunPlan, run_dataset
+from crossdock.simulator.run import RunPlan, run_dataset
 from crossdock.simulator.staff import StaffHabits
 from crossdock.sourcing.policy_files import shipped_policy_text
 from tests.conftest import temporary_database

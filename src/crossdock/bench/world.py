@@ -9,15 +9,12 @@ from datetime import datetime, timedelta
 import msgspec
 
 from crossdock import db
-from crossdock.catalog import store as catalog_store
-from crossdock.engine import store as engine_store
 from crossdock.engine import upkeep
 from crossdock.importers import Dataset
 from crossdock.importers.arrivals import OrderArrival
 from crossdock.model.outside import OutsideOrder, take_apart
 from crossdock.ordering.intake import take_orders
-from crossdock.simulator import opening_store
-from crossdock.simulator import store as simulator_store
+from crossdock.simulator.cast import open_retailer
 from crossdock.simulator.demand import Mix
 from crossdock.simulator.retailer import RetailerPlan, make_retailer
 
@@ -41,16 +38,8 @@ def make(seed: int, scale: float, orders: int, *, paid: bool) -> Dataset:
 
 def load(connection: db.Connection, dataset: Dataset, now: datetime) -> int:
     """Load network, products and stock; returns the number of levels."""
-    catalog_store.save_network(connection, dataset.network)
-    zones = [zone.code for zone in dataset.network.zones]
-    engine_store.ensure_zone_shards(connection, zones)
-    rows = dataset.stock.rows()
-    levels = opening_store.load_stock(connection, ((r.node, r.sku, r.quantity) for r in rows))
     upkeep.keep_up(connection, now)
-    connection.commit()
-    simulator_store.analyze(connection)
-    connection.commit()
-    return levels
+    return open_retailer(connection, dataset, None, now)
 
 
 def orders_of(dataset: Dataset) -> Iterator[OutsideOrder]:

@@ -122,7 +122,7 @@ class Simulation:
         self._receive(told, now)
         self.connection.commit()
         at = spent.add("receiving messages", at)
-        self._settle()
+        self.settle()
         at = time.perf_counter()
         for watcher in self.watchers:
             watcher.look(self.connection, now)
@@ -135,7 +135,7 @@ class Simulation:
             if receipt.result is Received.CONFLICT:
                 self.spending.conflicts += 1
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Engine, then dispatcher, until neither finds anything to do."""
         spent, at = self.spending, time.perf_counter()
         for _ in range(MOST_SETTLING_ROUNDS):
@@ -180,17 +180,20 @@ class Simulation:
 
     def _next_at(self) -> datetime | None:
         """The end of the tick in which the next thing is due; ticks before it are skipped."""
-        due = [self.arrivals.next_at(), outbox_store.next_due(self.dispatching)]
-        due.append(store.next_timer(self.connection))
-        self.dispatching.rollback()
-        self.connection.rollback()
-        planned = self.agenda.next_due()
-        if planned is not None:
-            due.append(datetime.fromtimestamp(planned, UTC))
-        moments = [moment for moment in due if moment is not None]
-        if not moments:
+        soonest = next_due(self.connection, self.agenda, self.arrivals)
+        if soonest is None:
             return None
         now = self.clock.now()
-        ticks = max(1, -((now - min(moments)) // self.tick))
+        ticks = max(1, -((now - soonest) // self.tick))
         self.spending.skipped_ticks += ticks - 1
         return now + ticks * self.tick
+
+
+def next_due(connection: db.Connection, agenda: Agenda, arrivals: Arrivals) -> datetime | None:
+    """When somebody outside, a timer or a waiting effect is due next; None when nothing is."""
+    due = [arrivals.next_at(), outbox_store.next_due(connection), store.next_timer(connection)]
+    connection.rollback()
+    planned = agenda.next_due()
+    if planned is not None:
+        due.append(datetime.fromtimestamp(planned, UTC))
+    return min((moment for moment in due if moment is not None), default=None)

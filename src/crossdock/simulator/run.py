@@ -6,44 +6,23 @@ import contextlib
 import resource
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from crossdock import db
-from crossdock.allocation.policies import activate, load_version
 from crossdock.app import registry
-from crossdock.catalog import store as catalog_store
-from crossdock.engine import store as engine_store
 from crossdock.engine.dispatcher import Dispatcher, DispatchLimits
 from crossdock.engine.runner import Limits, Runner
 from crossdock.importers import Dataset
 from crossdock.kernel.clock import VirtualClock
 from crossdock.kernel.money import exponent_of
-from crossdock.model.outside import OutsideOrder, take_apart
-from crossdock.ordering.intake import take_orders
-from crossdock.simulator import figures, figures_store, opening_store, store
-from crossdock.simulator.agenda import Agenda
-from crossdock.simulator.arrivals import ArrivalQueue
-from crossdock.simulator.carriers import CarrierHabits, Carriers
-from crossdock.simulator.chance import Chance
+from crossdock.simulator import figures, figures_store, store
+from crossdock.simulator.cast import Cast, Habits, open_retailer
 from crossdock.simulator.explaining import explained
 from crossdock.simulator.loop import Simulation, Spending
 from crossdock.simulator.outcome import Counted, Outcome, Provenance, Ran, Spent
-from crossdock.simulator.people import (
-    CustomerHabits,
-    Customers,
-    Desk,
-    DeskHabits,
-    Held,
-    SupplierHabits,
-    Suppliers,
-)
-from crossdock.simulator.ports import Moods, Outside
-from crossdock.simulator.staff import Staff, StaffHabits
-from crossdock.simulator.watchers import BackorderList, StoreApp, TaskList
-from crossdock.simulator.world import places, receiving_nodes
 
 PATIENCE = timedelta(days=75)
 """After the last arrival a run goes on for so long at most; what is open then is stuck."""
@@ -58,17 +37,6 @@ def tick_for(dataset: Dataset) -> timedelta:
     span = dataset.last - dataset.first if dataset.first and dataset.last else timedelta(0)
     ticks = (timedelta(minutes=minutes) for minutes in TICKS_MINUTES)
     return next((t for t in ticks if span / t <= MOST_TICKS), timedelta(minutes=TICKS_MINUTES[-1]))
-
-
-class Habits(msgspec.Struct, frozen=True, kw_only=True):
-    """How everybody outside behaves."""
-
-    staff: StaffHabits = StaffHabits()
-    carriers: CarrierHabits = CarrierHabits()
-    customers: CustomerHabits = CustomerHabits(cancel_probability=0, cancel_part_probability=0)
-    desk: DeskHabits = DeskHabits()
-    suppliers: SupplierHabits = SupplierHabits()
-    moods: Moods = Moods()
 
 
 class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,32 +92,13 @@ class _Run:
         midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
         self.start = midnight + (start - midnight) // plan.tick * plan.tick
         self.clock = VirtualClock(self.start)
-        chance, self.agenda = Chance(plan.seed), Agenda()
-        habits = plan.habits
-        self.outside = Outside(self.clock, plan.seed, habits.moods, self.start)
-        carrier = self.outside.carrier
-        self.carriers = Carriers(
-            chance, self.agenda, habits.carriers, carrier.stopped.__contains__, carrier.gone.add
-        )
-        nodes = dataset.network.nodes
-        self.staff = Staff(places(nodes), chance, self.agenda, self.carriers.take, habits.staff)
-        self.customers = Customers(chance, self.agenda, habits.customers)
-        self.desk = Desk(chance, self.agenda, _found_address, habits.desk)
-        self.suppliers = Suppliers(chance, self.agenda, receiving_nodes(nodes), habits.suppliers)
-        self.arrivals = ArrivalQueue(
-            dataset.arrivals(),
-            _take_orders,
-            chance,
-            [node.code for node in nodes],
-            self.customers.placed,
-            plan.limit,
-        )
+        self.cast = Cast(dataset, plan.seed, plan.habits, self.clock, limit=plan.limit)
         self.spent: dict[str, float] = {}
 
     def whole(self, report: Report) -> Outcome:
         """Load, simulate, audit, tell."""
         at = time.perf_counter()
-        self._load()
+        open_retailer(self.mine, self.dataset, self.plan.policy, self.start)
         self.spent["loading network and stock"] = time.perf_counter() - at
         simulation = self._simulation()
         last_count = [0.0, 0]
@@ -159,24 +108,12 @@ class _Run:
                 unfinished = store.unfinished_orders(self.mine)
                 self.mine.rollback()
                 last_count[:] = [time.perf_counter(), unfinished]
-                taken = self.arrivals.taken
+                taken = self.cast.arrivals.taken
                 report(Progress(now=now, orders=taken, closed=taken - unfinished))
 
         simulation.run(self._until, progress)
         self.spent |= simulation.spending.seconds
         return self._outcome(simulation.spending)
-
-    def _load(self) -> None:
-        connection, network = self.mine, self.dataset.network
-        catalog_store.save_network(connection, network)
-        engine_store.ensure_zone_shards(connection, [zone.code for zone in network.zones])
-        stock = self.dataset.stock
-        opening_store.load_stock(connection, ((r.node, r.sku, r.quantity) for r in stock.rows()))
-        policy = load_version(connection, *self.plan.policy, self.start)
-        activate(connection, policy.version, self.start)
-        connection.commit()
-        store.analyze(connection)
-        connection.commit()
 
     def _simulation(self) -> Simulation:
         limits = Limits(messages=4_000, shards=64)
@@ -190,16 +127,16 @@ class _Run:
             self.clock,
             self.plan.tick,
             runners,
-            Dispatcher(self.outside.ports, self.clock, dispatching),
+            Dispatcher(self.cast.outside.ports, self.clock, dispatching),
             self.dispatching,
-            self.agenda,
-            self.arrivals,
-            (StoreApp(self.staff), TaskList(self.desk), BackorderList(self.suppliers)),
+            self.cast.agenda,
+            self.cast.arrivals,
+            self.cast.watchers,
         )
 
     def _until(self) -> datetime:
         """Until all orders are closed and all effects sent, or patience ends."""
-        if self.arrivals.next_at() is not None:
+        if self.cast.arrivals.next_at() is not None:
             return datetime.max.replace(tzinfo=UTC)
         latest = (self.dataset.last or self.start) + PATIENCE
         waits = store.unfinished_orders(self.mine) or store.unsent_effects(self.mine, latest)
@@ -224,7 +161,7 @@ class _Run:
             intervals=tuple(figures_store.intervals(connection, self.start, ended, width)),
             nodes=tuple(figures_store.node_loads(connection)),
             destinations=tuple(figures_store.destinations(connection, figures.MOST_DESTINATIONS)),
-            effects=self.outside.counts(),
+            effects=self.cast.outside.counts(),
             maps=figures.process_maps(connection),
             decisions=explained(connection, MOST_EXPLAINED, dataset.currency),
             invariants=figures.checks(connection),
@@ -264,14 +201,8 @@ class _Run:
         )
 
     def _faults(self, spending: Spending) -> tuple[Counted, ...]:
-        people = (self.staff, self.carriers, self.customers, self.desk, self.suppliers)
         odd = {"people who contradict themselves": spending.conflicts}
-        return figures.counted(
-            *(actor.counts for actor in people),
-            self.arrivals.counts,
-            self.outside.faults(),
-            odd,
-        )
+        return figures.counted(*self.cast.counts, self.cast.outside.faults(), odd)
 
     def _timed(self, outcome: Outcome) -> Outcome:
         """With the clock read last, so that reading the figures counts too."""
@@ -284,15 +215,6 @@ class _Run:
             ),
             spent=tuple(Spent(name=name, seconds=seconds) for name, seconds in spent),
         )
-
-
-def _take_orders(connection: db.Connection, orders: Sequence[OutsideOrder], now: datetime) -> None:
-    take_orders(connection, [take_apart(order) for order in orders], now)
-
-
-def _found_address(held: Held) -> tuple[str, float | None, float | None]:
-    """What the customer says when asked: the place is invented where nothing is known."""
-    return held.postal_code or "10001", held.latitude, held.longitude
 
 
 def _peak_memory() -> int:
