@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from crossdock.allocation import upkeep as allocation_upkeep
 from crossdock.allocation.station import Allocation
 from crossdock.engine.registry import Registry
+from crossdock.inventory import upkeep as inventory_upkeep
 from crossdock.inventory.facts.station import InventoryFacts
 from crossdock.inventory.reservations.capability import Reservations
 from crossdock.ordering.capability import Ordering
 from crossdock.ordering.policy import load_order_policies
 from crossdock.processes.fulfillment import fulfillment
 from crossdock.processes.order_to_fulfillment import order_to_fulfillment
+
+CHORES = (inventory_upkeep.keep_up, allocation_upkeep.keep_up)
+"""What each worker does for the capabilities once a minute."""
 
 
 def registry(order_policies: Path | None = None) -> Registry:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from crossdock import db
-from crossdock.app import registry
+from crossdock.app import CHORES, registry
 from crossdock.cli.context import open_database, output, settings_of
 from crossdock.connectors.fakes import CarrierFake, ErpFake, NotificationFake, PaymentFake
 from crossdock.engine.dispatcher import Dispatcher, DispatchLimits
@@ -59,6 +59,7 @@ def worker(
             limits=limits_of(settings.engine),
             waits=WorkerLimits(idle_seconds=settings.engine.idle_poll_milliseconds / 1000),
             ages=ages_of(settings.engine),
+            chores=CHORES,
         )
         output.print(f"worker {name} takes messages; Ctrl-C stops it", highlight=False)
         hand.run(_until_told())

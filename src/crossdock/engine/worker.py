@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +18,9 @@ from crossdock.kernel.clock import Clock
 from crossdock.kernel.errors import Fault
 
 Connection = psycopg.Connection[Any]
+Chore = Callable[[Connection, datetime], None]
+"""The upkeep of a capability, once in `upkeep_seconds`: a small step, committed by the worker."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -46,6 +49,7 @@ class Worker:
         limits: Limits | None = None,
         waits: WorkerLimits | None = None,
         ages: upkeep.Ages | None = None,
+        chores: Sequence[Chore] = (),
     ) -> None:
         self.registry = registry
         self.connect = connect
@@ -54,6 +58,7 @@ class Worker:
         self.limits = limits or Limits()
         self.waits = waits or WorkerLimits()
         self.ages = ages or upkeep.Ages()
+        self.chores = chores
         self.total = Outcome()
         self._upkeep_due: datetime | None = None
         self._was_open = False
@@ -117,3 +122,6 @@ class Worker:
             self._upkeep_due = now + timedelta(seconds=self.waits.upkeep_seconds)
             upkeep.keep_up(connection, now, self.ages)
             connection.commit()
+            for chore in self.chores:
+                chore(connection, now)
+                connection.commit()
