@@ -135,7 +135,10 @@ class Branch:
             self._join(depth, score, cover, k, bundle)
         if len(weights) < search.max_nodes:
             self._open(depth, score, cover, k, bundle)
-        for cost, parts in search.divided[k]:
+        rest = score + self.tail[depth + 1]
+        for cost, parts in search.divided[k]:  # Cheapest first; nodes and packages only add to it.
+            if cost + rest > search.limit or self.left <= 0:
+                break
             self._divide(depth, score + cost, cover, parts)
         if search.partial:
             opened = score + search.open_score(k) * bundle.quantity
@@ -204,6 +207,7 @@ class Branch:
     def _divide(self, depth: int, score: int, cover: int, parts: tuple[Piece, ...]) -> None:
         """Tries a split bundle: part of it may join open nodes, part opens new ones."""
         search, weights = self.search, self.weights
+        self.left -= 1
         if search.job.overlap and not self._enough(list(parts)):
             return
         if len(weights) + sum(node not in weights for node, _, _ in parts) > search.max_nodes:

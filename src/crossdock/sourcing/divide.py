@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Division = tuple[int, tuple[Piece, ...]]
 """Score of the units, those left open included, and the pieces; without nodes and packages."""
 
-DRAINED_NODES = 12
+DRAINED_NODES = 8
 """How many of the cheapest nodes are combined; with more, the search is not exact."""
 
 
@@ -45,37 +45,53 @@ def divisions(search: Search, number: int) -> list[Division]:
 
 def _complete(search: Search, number: int, held: dict[int, int], most: int) -> list[Division]:
     wanted = search.job.bundles[number].quantity
+    costs = _Costs(search, number)
     found = []
     for size in range(1, most):
         for drained in combinations(sorted(held), size):
-            rest = wanted - sum(held[node] for node in drained)
+            rest = wanted - sum([held[node] for node in drained])
             if rest <= 0:
                 continue
+            given = [(node, number, held[node]) for node in drained]
             for last in held:
                 if held[last] >= rest and last not in drained:
-                    pieces = [(node, number, held[node]) for node in drained]
-                    found.append(_division(search, [*pieces, (last, number, rest)]))
+                    pieces = (*given, (last, number, rest))
+                    found.append((costs.of(pieces), tuple(sorted(pieces))))
     return found
 
 
 def _incomplete(search: Search, number: int, held: dict[int, int], most: int) -> list[Division]:
     wanted = search.job.bundles[number].quantity
+    costs = _Costs(search, number)
     found = []
     for size in range(1, most + 1):
         for drained in combinations(sorted(held), size):
-            given = sum(held[node] for node in drained)
+            given = sum([held[node] for node in drained])
             if given < wanted:
-                cost, pieces = _division(search, [(node, number, held[node]) for node in drained])
-                found.append((cost + search.open_score(number) * (wanted - given), pieces))
+                pieces = tuple([(node, number, held[node]) for node in drained])
+                left_open = search.open_score(number) * (wanted - given)
+                found.append((costs.of(pieces) + left_open, pieces))
     return found
 
 
-def _division(search: Search, pieces: list[Piece]) -> Division:
-    cost = sum(
-        bundle_cost(search.job.bundles[k], node, quantity, search.view, search.desk)
-        for node, k, quantity in pieces
-    )
-    return cost, tuple(sorted(pieces))
+class _Costs:
+    """What parts of one bundle cost, each node and quantity computed once."""
+
+    def __init__(self, search: Search, number: int) -> None:
+        self._search = search
+        self._bundle = search.job.bundles[number]
+        self._known: dict[tuple[int, int], int] = {}
+
+    def of(self, pieces: tuple[Piece, ...]) -> int:
+        total = 0
+        for node, _, quantity in pieces:
+            cost = self._known.get((node, quantity))
+            if cost is None:
+                search = self._search
+                cost = bundle_cost(self._bundle, node, quantity, search.view, search.desk)
+                self._known[node, quantity] = cost
+            total += cost
+        return total
 
 
 def _alone(search: Search, number: int, node: int, quantity: int) -> int:
