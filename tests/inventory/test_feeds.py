@@ -271,6 +271,9 @@ def test_a_move_late_for_one_bucket_still_counts_for_the_other(stockroom: Stockr
 def test_stock_at_a_node_nobody_knows_is_booked_and_not_offered(stockroom: Stockroom) -> None:
     stockroom.tell(count(10, node="nowhere", mug=7))
     assert stockroom.buckets("mug", "nowhere", "sellable", "methods") == (7, 0)
+    assert [case[:2] for case in stockroom.cases()] == [("stock at an unknown node", "nowhere")]
+    stockroom.tell(count(11, node="nowhere", mug=8))
+    assert len(stockroom.cases()) == 1
     assert stockroom.broken_rules() == []
 
 

@@ -50,7 +50,7 @@ class InventoryFacts:
         if counted:
             outcome = take_counts(tx, counted, terms, complaints)
             levels, ignored = levels + outcome.levels, outcome.ignored
-        open_cases(tx, complaints)
+        open_cases(tx, [*complaints, *_strangers(deliveries, levels)])
         if moved or counted:
             facts_store.note_feeds(tx, _feeds(moved, counted, ignored))
         yield from self._answer(tx, deliveries, levels)
@@ -71,6 +71,20 @@ class InventoryFacts:
             order_id = arrival.found.order_id
             cause = _cause(deliveries, arrival.sku, None)
             yield Outgoing(Address(ORDERS, order_id, order_id), arrival.found, cause)
+
+
+def _strangers(deliveries: Sequence[Delivery], levels: Sequence[Level]) -> list[Complaint]:
+    """Stock that begins at a node nobody knows: booked, offered nowhere, and somebody is told."""
+    nodes = {level.key.node for level in levels if not level.zone and not any(level.before)}
+    return [
+        Complaint(
+            deliveries[-1],
+            "stock at an unknown node",
+            node,
+            f"nothing of it is offered until {node} is known",
+        )
+        for node in sorted(nodes)
+    ]
 
 
 def _latest(levels: Sequence[Level]) -> list[Level]:
