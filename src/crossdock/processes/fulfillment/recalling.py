@@ -105,15 +105,20 @@ def answer_from(work: FulfillmentState, units: dict[int, int], now: datetime) ->
 def _answer_all(
     work: FulfillmentState, recalls: list[Recall], units: dict[int, int], now: datetime
 ) -> Iterator[Output]:
+    """One answer per request; what was asked for is canceled, so nothing of it is queued."""
     given: dict[int, int] = {}
-    answers: list[Output] = []
+    answers: dict[str, tuple[dict[int, int], dict[int, int]]] = {}
     for recall in recalls:
         here = min(recall.quantity, units.get(recall.line, 0))
         units[recall.line] = units.get(recall.line, 0) - here
         given[recall.line] = given.get(recall.line, 0) + here
-        answers += _settle(work, recall, here, now)
+        lines, refused = answers.setdefault(recall.request_id, ({}, {}))
+        lines[recall.line] = here
+        refused[recall.line] = recall.quantity - here
+        _close(work, recall, here, now)
     yield from give_back(work, given, requeue=False)
-    yield from answers
+    for request_id, (lines, refused) in answers.items():
+        yield _answer(work, request_id, lines=quantities(lines), refused=quantities(refused))
 
 
 def take_answer(
@@ -136,16 +141,6 @@ def take_answer(
         left = any(line.left for line in work.lines)
         work.acknowledgement = "accepted" if left else "recalled"
         work.news.changed = True
-
-
-def _settle(work: FulfillmentState, recall: Recall, given: int, now: datetime) -> Iterator[Output]:
-    _close(work, recall, given, now)
-    yield _answer(
-        work,
-        recall.request_id,
-        lines=quantities({recall.line: given}),
-        refused=quantities({recall.line: recall.quantity - given}),
-    )
 
 
 def _close(work: FulfillmentState, recall: Recall, given: int, now: datetime) -> None:

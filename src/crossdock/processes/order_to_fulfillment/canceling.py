@@ -191,30 +191,33 @@ def refuse(
     in_vain: bool = False,
 ) -> Iterator[Output]:
     """Tell the customer that units are gone, and keep the claim for when they come back."""
+    if not refused and not in_vain:
+        return
+    order.entries += 1
     if refused:
         yield ClaimReturn(
             order_id=order.id,
-            claim=request_id,
+            claim=f"{request_id}/{order.entries}",
             lines=tuple(refused),
             reason=reason,
             claimed_at=now,
         )
-    if refused or in_vain:
-        order.entries += 1
-        yield from telling.tell(order, "cancel_refused", str(order.entries))
+    yield from telling.tell(order, "cancel_refused", str(order.entries))
 
 
 def refuse_units(
     order: SalesOrderState, lines: Iterable[LineQuantity], now: datetime
 ) -> Iterator[Output]:
-    """Units that a node or carrier could not give back."""
+    """Units that a node or carrier could not give back; one answer per request."""
+    gone: dict[tuple[str, str], Gone] = {}
     for one in lines:
         line = order.line(one.line)
         for wish, taken in wishes_for(order, one.line, one.quantity):
             _row(order, wish.request_id, one.line, wish.reason, now)[3] += taken
-            gone = [(one.line, taken, _paid_for(line, taken))]
-            claim = f"{wish.request_id}/{one.line}"
-            yield from refuse(order, claim, gone, wish.reason, now)
+            refused = (one.line, taken, _paid_for(line, taken))
+            gone.setdefault((wish.request_id, wish.reason), []).append(refused)
+    for (request_id, reason), units in gone.items():
+        yield from refuse(order, request_id, units, reason, now)
 
 
 def stop_units(order: SalesOrderState, number: int, quantity: int, now: datetime) -> None:
