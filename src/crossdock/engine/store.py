@@ -13,6 +13,9 @@ import psycopg
 
 Connection = psycopg.Connection[Any]
 
+BATCH_BYTES = 4 << 20
+"""Bytes of message bodies one batch reads at most."""
+
 MESSAGE_COLUMNS = (
     "id, process, instance, route, type, body, occurred_at, recorded_at,"
     " correlation_id, causation_id, actor"
@@ -132,18 +135,31 @@ def save_last_entries(connection: Connection, entries: dict[int, int]) -> None:
 
 
 def read_inbox(
-    connection: Connection, shards: Sequence[int], per_shard: int, limit: int
+    connection: Connection,
+    shards: Sequence[int],
+    per_shard: int,
+    limit: int,
+    most_bytes: int = BATCH_BYTES,
 ) -> list[StoredMessage]:
-    """The oldest open messages of the held shards, in the order of the inbox."""
+    """The oldest open messages of the held shards, in the order of the inbox.
+
+    At most `limit`, and of bodies at most `most_bytes` together or a single larger one: a feed's
+    chunk is one message of thousands of moves.
+    """
+    columns = ", ".join(f"m.{column.strip()}" for column in MESSAGE_COLUMNS.split(","))
     rows = fetch(
         connection,
         f"""
-        SELECT m.shard, m.number, {", ".join(f"m.{c.strip()}" for c in MESSAGE_COLUMNS.split(","))}
-        FROM unnest(%s::int[]) AS s (number),
-             LATERAL (SELECT * FROM inbox WHERE shard = s.number ORDER BY number LIMIT %s) m
-        ORDER BY m.number LIMIT %s
+        SELECT shard, number, {MESSAGE_COLUMNS} FROM (
+            SELECT m.shard, m.number, {columns},
+                   sum(octet_length(m.body)) OVER (ORDER BY m.number) - octet_length(m.body)
+                       AS bytes_before
+            FROM unnest(%s::int[]) AS s (number),
+                 LATERAL (SELECT * FROM inbox WHERE shard = s.number ORDER BY number LIMIT %s) m
+            ORDER BY m.number LIMIT %s) AS oldest
+        WHERE bytes_before < %s ORDER BY number
         """,
-        (list(shards), per_shard, limit),
+        (list(shards), per_shard, limit, most_bytes),
     )
     return [StoredMessage(*row) for row in rows]
 

@@ -211,3 +211,15 @@ def test_what_the_round_limit_leaves_over_goes_on_in_the_next_batch(
     assert state_of(connection, "blue").stage == "heating"
     runner.run_until_idle()
     assert state_of(connection, "blue").stage == "hot"
+
+
+def test_a_batch_reads_no_more_bytes_than_it_may_and_at_least_one_message(
+    connection: db.Connection,
+) -> None:
+    put(connection, *(inbound("blue", Whistled(tune="la" * 50), str(n)) for n in range(5)))
+    (shard,) = {row.shard for row in store.read_inbox(connection, range(64), 9, 9)}
+
+    def read(most_bytes: int) -> int:
+        return len(store.read_inbox(connection, [shard], 9, 9, most_bytes))
+
+    assert [read(most) for most in (1, 150, 250, 100_000)] == [1, 2, 3, 5]
