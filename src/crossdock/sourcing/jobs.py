@@ -251,7 +251,7 @@ def _nearest_options(
     bundle = job.bundles[number]
     build = plain_options if bundle.plain else general_options
     if bundle.excluded:
-        view = _without(view, bundle.excluded, desk.network)
+        view = without(view, bundle.excluded, desk.network)
     left = bundle.needs[0].column.left
     if len(left) <= desk.nearest:
         return build(job, number, view, desk, short, left.items())
@@ -314,7 +314,7 @@ def general_options(
     options: Options = []
     for node, _ in pairs:
         far = zones[node] == FAR
-        code = view.mask[node] or (0 if far else _by_product(bundle, node, view, desk))
+        code = view.mask[node] or (0 if far else by_product(bundle, node, view, desk))
         if code or far:
             reject(job, code, node, far)
             continue
@@ -398,7 +398,8 @@ def lack(job: Job, number: int, node: int, available: int, short: dict[int, int]
     reject(job, code, node, far=False)
 
 
-def _by_product(bundle: Bundle, node: int, view: View, desk: Desk) -> int:
+def by_product(bundle: Bundle, node: int, view: View, desk: Desk) -> int:
+    """Why the products of a bundle may not leave a node, as a reason code; 0 if they may."""
     leaves = view.leave[node]
     transit = view.arrivals[leaves][view.cell.zones[node]] - leaves
     facts = desk.network.nodes[node]
@@ -416,7 +417,8 @@ def _by_product(bundle: Bundle, node: int, view: View, desk: Desk) -> int:
     return code
 
 
-def _without(view: View, codes: tuple[str, ...], network: Network) -> View:
+def without(view: View, codes: tuple[str, ...], network: Network) -> View:
+    """The view without some nodes."""
     mask = bytearray(view.mask)
     for code in codes:
         node = network.position.get(code)

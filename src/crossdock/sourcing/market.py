@@ -83,8 +83,11 @@ class Market:
     def clear(self) -> list[int]:
         """Finds prices and puts them where the search sees them; returns the orders, first those
         that lose most by taking their second plan."""
+        if not self.bidders:
+            return []
         costs = np.array(self._costs, dtype=np.float64)
-        plan, resource = np.array(self._plan), np.array(self._resource)
+        plan = np.array(self._plan, dtype=np.int64)
+        resource = np.array(self._resource, dtype=np.int64)
         units = np.array(self._units, dtype=np.float64)
         starts = np.array(self._starts)
         sizes = np.diff(np.append(starts, len(costs)))

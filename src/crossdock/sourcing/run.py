@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from crossdock.sourcing.branch import Branch
@@ -29,6 +29,9 @@ Lane = tuple[Profile, bytearray, Wave, int, Arrivals, dict[int, tuple[int, ...]]
 """What orders of a profile share: its mask, wave, distance limits, arrivals and rows."""
 
 
+Watch = Callable[["Run", Job, Search], None]
+
+
 class Run:
     """One batch on its way."""
 
@@ -52,8 +55,13 @@ class Run:
         self._has_remote = bool(tools.policy.freight.surcharges.remote_minor)
         self._peak = tools.book.peak_minor(now.date())
 
-    def plan(self, orders: Sequence[OrderDemand]) -> list[Decision]:
-        """Plans all orders and returns their decisions in the order given."""
+    def plan(
+        self, orders: Sequence[OrderDemand], watch: tuple[int, Watch] | None = None
+    ) -> list[Decision]:
+        """Plans all orders and returns their decisions in the order given.
+
+        `watch` names an order and what is called in its turn, before anything is taken for it.
+        """
         self._prepare_places(orders)
         turns = sorted(
             range(len(orders)),
@@ -62,7 +70,10 @@ class Run:
         placed: dict[int, Placement] = {}
         for i in turns:
             job = self.orders.job(i, orders[i])
-            placed[i] = self.place(job, self.search(job))
+            search = self.search(job)
+            if watch is not None and watch[0] == i:
+                watch[1](self, job, search)
+            placed[i] = self.place(job, search)
         if self.policy.search.joint_rounds:
             Joint(self, placed).improve()
         return [placed[i].decision for i in range(len(orders))]
@@ -122,21 +133,23 @@ class Run:
         )
 
     def take(self, placement: Placement) -> Placement:
-        """Takes the units and the capacity of a placement from what is left."""
+        """Takes the units and the capacity of a placement from what is left; one that was given
+        back takes the days it had, which its decision names."""
         job, view = placement.job, placement.search.view
-        leave, zones = view.leave, view.cell.zones
-        days: dict[int, int] = {}
+        zones, days = view.cell.zones, placement.days
+        if not days:
+            leave = view.leave
+            for node, _, _ in placement.pieces:
+                days[node] = leave[node]
         for node, k, quantity in placement.pieces:
             for need in job.bundles[k].needs:
                 column, units, lives = need.column, need.units * quantity, 0
                 if column.lots is not None:
-                    lives = first_day(need.product, view.arrivals[leave[node]][zones[node]])
+                    lives = first_day(need.product, view.arrivals[days[node]][zones[node]])
                 lots = column.take(node, units, job.number, lives)
                 placement.takes.append((column, node, units, lots))
-            days[node] = leave[node]
         for node, day in days.items():
             self.state.capacity.take(node, day, job.number)
-        placement.days = days
         return placement
 
     def give_back(self, placement: Placement) -> None:
@@ -146,7 +159,6 @@ class Run:
         for node, day in placement.days.items():
             self.state.capacity.give_back(node, day, placement.job.number)
         placement.takes = []
-        placement.days = {}
 
     def _steps(self, job: Job, kept: int, best: int) -> Search:
         found = None
