@@ -35,7 +35,7 @@ from crossdock.simulator.run import RunPlan, run_dataset, tick_for
 from crossdock.simulator.store import is_unused
 from crossdock.sourcing.policy_files import SHIPPED, load_policy, shipped_policy_text
 
-DEMO = RetailerPlan(skus=4_000)
+DEMO = RetailerPlan(skus=3_000)
 DEMO_TICK_MINUTES = 30
 """Each tick costs some statements whether much happens in it or little."""
 

@@ -102,8 +102,7 @@ def open_retailer(
     network = dataset.network
     catalog_store.save_network(connection, network)
     engine_store.ensure_zone_shards(connection, [zone.code for zone in network.zones])
-    rows = dataset.stock.rows()
-    levels = opening_store.load_stock(connection, ((r.node, r.sku, r.quantity) for r in rows))
+    levels = opening_store.load_stock(connection, dataset.stock.by_node())
     if policy is not None:
         activate(connection, load_version(connection, *policy, now).version, now)
     connection.commit()

@@ -85,7 +85,7 @@ class Simulation:
         arrivals: Arrivals,
         watchers: Sequence[Watcher],
     ) -> None:
-        assert tick > timedelta(0) and runners
+        assert tick > timedelta(0)
         self.connection = connection
         self.clock = clock
         self.tick = tick

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from crossdock import db
 
 
-def load_stock(connection: db.Connection, rows: Iterable[tuple[str, str, int]]) -> int:
-    """Sellable units of (node, SKU, quantity), for nodes and SKUs that have none yet.
+def load_stock(
+    connection: db.Connection, by_node: Iterable[tuple[str, Sequence[str], Sequence[int]]]
+) -> int:
+    """Sellable units of (node, SKUs, quantities), for nodes and SKUs that have none yet.
 
     Returns the number of levels. The caller commits.
     """
@@ -17,8 +20,14 @@ def load_stock(connection: db.Connection, rows: Iterable[tuple[str, str, int]]) 
         " ON COMMIT DROP"
     )
     with connection.cursor() as cursor, cursor.copy("COPY opening FROM STDIN") as copy:
-        for row in rows:
-            copy.write_row(row)
+        for node, skus, quantities in by_node:
+            # A line per level written by hand: a call per row would take half of the time of all.
+            start = _escaped(node)
+            lines = [
+                f"{start}\t{_escaped(sku)}\t{quantity}\n"
+                for sku, quantity in zip(skus, quantities, strict=True)
+            ]
+            copy.write("".join(lines))
     # In the order of the key, so that the index grows at its end; terms are joined once per node,
     # because a function call per level would take longer than all the rest.
     made = connection.execute(
@@ -49,3 +58,10 @@ def load_stock(connection: db.Connection, rows: Iterable[tuple[str, str, int]]) 
         """
     )
     return made
+
+
+@lru_cache(maxsize=200_000)
+def _escaped(code: str) -> str:
+    """A code as COPY's text format wants it."""
+    escaped = code.replace("\\", "\\\\").replace("\t", "\\t")
+    return escaped.replace("\n", "\\n").replace("\r", "\\r")
