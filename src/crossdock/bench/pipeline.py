@@ -13,12 +13,15 @@ from crossdock import db
 from crossdock.app import registry
 from crossdock.bench import store
 from crossdock.engine.runner import Limits, Runner
-from crossdock.kernel.clock import VirtualClock
+from crossdock.kernel.clock import Clock, VirtualClock
 
 BATCH = 500
 WORKERS = 2
 WARM_UP = 32
 """Messages a worker handles before the clock starts, to read network and products."""
+
+IDLE_SECONDS = 0.004
+"""Before a worker that found nothing looks again; doubles up to 16 times as much."""
 
 
 class Turn(NamedTuple):
@@ -61,6 +64,28 @@ def work(url: str, now: datetime, index: int, gate: Any, answers: Any) -> None:
         answers.put(Turn(started, ended, batches, warmed, taken, dead, peak))
 
 
+def follow(url: str, clock: Clock, index: int, stop: Any, answers: Any) -> None:
+    """A worker process that works on whatever comes, by a shared clock, until it is stopped."""
+    with contextlib.closing(db.connect(url, application_name="bench")) as connection:
+        limits = Limits(messages=BATCH, shards=64 // WORKERS)
+        runner = Runner(registry(), connection, clock, name=str(index), limits=limits)
+        runner.start()
+        answers.put(index)
+        started = time.time()
+        batches, taken, dead = 0, 0, 0
+        idle = IDLE_SECONDS
+        while not stop.is_set():
+            outcome = runner.run_batch()
+            if not outcome.taken:
+                time.sleep(idle)
+                idle = min(2 * idle, 16 * IDLE_SECONDS)
+                continue
+            idle = IDLE_SECONDS
+            batches, taken, dead = batches + 1, taken + outcome.taken, dead + outcome.dead
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        answers.put(Turn(started, time.time(), batches, 0, taken, dead, peak))
+
+
 class Measured(NamedTuple):
     """A whole run of the workers."""
 
@@ -72,7 +97,11 @@ class Measured(NamedTuple):
 
 
 def run_workers(url: str, now: datetime, workers: int = WORKERS) -> Measured:
-    """Start workers over what waits; returns when nothing does."""
+    """Start workers over what waits; returns when nothing does.
+
+    No checkpoint is asked for: the pages of stock were written since the last one, as for most of
+    the quarter of an hour between two. Right after one, each page's first change logs all of it.
+    """
     spawn = multiprocessing.get_context("spawn")
     gate, answers = spawn.Barrier(workers + 1), spawn.Queue()
     processes = [
@@ -82,18 +111,15 @@ def run_workers(url: str, now: datetime, workers: int = WORKERS) -> Measured:
     for process in processes:
         process.start()
     with contextlib.closing(db.connect(url)) as connection:
-        store.checkpoint(connection)
         before, position = store.written(connection), store.log_position(connection)
         gate.wait()
         turns = [answers.get(timeout=3600) for _ in processes]
         for process in processes:
             process.join()
         after, end = store.written(connection), store.log_position(connection)
-    rows = {"inserted": 0, "updated": 0, "deleted": 0}
-    for table, now_written in after.items():
-        then = before.get(table, store.Written(0, 0, 0, 0, 0))
-        rows["inserted"] += now_written.inserted - then.inserted
-        rows["updated"] += now_written.updated - then.updated
-        rows["deleted"] += now_written.deleted - then.deleted
+    rows = {
+        kind: sum(getattr(one, kind) for one in store.written_since(after, before).values())
+        for kind in ("inserted", "updated", "deleted")
+    }
     seconds = max(turn.ended for turn in turns) - min(turn.started for turn in turns)
     return Measured(seconds, turns, end - position, rows)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from psycopg.abc import Buffer
@@ -30,6 +31,24 @@ def written(connection: db.Connection) -> dict[str, Written]:
     rows = connection.execute(f"{ROWS} FROM pg_stat_user_tables").fetchall()
     connection.commit()
     return {row[0]: Written(*row[1:]) for row in rows}
+
+
+def written_since(
+    after: Mapping[str, Written], before: Mapping[str, Written]
+) -> dict[str, Written]:
+    """Per table, what was written between two looks; dead rows are those at the later one."""
+    nothing = Written(0, 0, 0, 0, 0)
+    found = {}
+    for table, now in after.items():
+        then = before.get(table, nothing)
+        found[table] = Written(
+            now.inserted - then.inserted,
+            now.updated - then.updated,
+            now.deleted - then.deleted,
+            now.hot_updated - then.hot_updated,
+            now.dead,
+        )
+    return found
 
 
 def log_position(connection: db.Connection) -> int:
@@ -107,6 +126,7 @@ def released_orders(connection: db.Connection) -> int:
     assert row is not None
     return int(row[0])
 
+
 def make_network(connection: db.Connection, stores: int, dcs: int, skus: int, zones: int) -> None:
     """Stores S0000.. over zones, DCs in the first one, products SKU-000000.., a web channel."""
     connection.execute(
@@ -166,3 +186,62 @@ def analyze(connection: db.Connection) -> None:
     connection.autocommit = True
     connection.execute("VACUUM (ANALYZE) stock_level, stock_total, stock_ledger, reservation")
     connection.autocommit = False
+
+
+def is_anything_due(connection: db.Connection, now: datetime) -> bool:
+    """Whether a message, a timer or an effect waits that could be worked on."""
+    row = connection.execute(
+        """
+        SELECT EXISTS (SELECT FROM inbox)
+            OR EXISTS (SELECT FROM outbox WHERE available_at <= %s)
+            OR EXISTS (SELECT FROM shard s WHERE EXISTS
+                       (SELECT FROM timer WHERE shard = s.number AND due <= %s))
+        """,
+        (now, now),
+        prepare=True,
+    ).fetchone()
+    connection.rollback()
+    assert row is not None
+    return bool(row[0])
+
+
+def columns_but(connection: db.Connection, table: str, left_out: str) -> str:
+    """The columns that may be written, without one that the table numbers by itself."""
+    names = columns_of(connection, table).split(", ")
+    return ", ".join(name for name in names if name != left_out)
+
+
+def sample_numbered(
+    connection: db.Connection, table: str, after: int, every: int
+) -> tuple[list[bytes], int]:
+    """Each `every`-th of a table's rows numbered above `after` as lines of COPY, and the last.
+
+    Numbers come first in a line.
+    """
+    where = f"WHERE number > {after:d} AND number % {every:d} = 0"
+    statement = f"COPY (SELECT * FROM {table} {where} ORDER BY number) TO STDOUT"
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        found = list(lines(copy))
+    connection.rollback()
+    return found, int(found[-1].partition(b"\t")[0]) if found else after
+
+
+def make_twin(connection: db.Connection, table: str) -> str:
+    """An empty table of the same columns and checks, without any index."""
+    twin = f"twin_of_{table}"
+    connection.execute(
+        f"CREATE TABLE {twin} (LIKE {table} INCLUDING CONSTRAINTS INCLUDING GENERATED)"
+    )
+    connection.commit()
+    return twin
+
+
+def sample_some(connection: db.Connection, table: str, most: int) -> list[bytes]:
+    """Some of a table's rows as lines of COPY."""
+    statement = (
+        f"COPY (SELECT {columns_of(connection, table)} FROM {table} LIMIT {most:d}) TO STDOUT"
+    )
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        found = list(lines(copy))
+    connection.rollback()
+    return found

@@ -24,14 +24,16 @@ NO_TROUBLE = Mix(
 INTAKE_BATCH = 1_000
 
 
-def make(seed: int, scale: float, orders: int, *, paid: bool) -> Dataset:
+def make(
+    seed: int, scale: float, orders: int, *, paid: bool, mix: Mix = NO_TROUBLE, hours: float = 48.0
+) -> Dataset:
     """The retailer at that scale; `paid` orders all come from a marketplace that took the money."""
-    mix = msgspec.structs.replace(NO_TROUBLE, marketplace=1.0) if paid else NO_TROUBLE
     plan = RetailerPlan(
         stores=max(10, round(600 * scale)),
         skus=max(200, round(20_000 * scale)),
         orders=orders,
-        mix=mix,
+        hours=hours,
+        mix=msgspec.structs.replace(mix, marketplace=1.0) if paid else mix,
     )
     return make_retailer(seed, plan)
 
