@@ -19,6 +19,11 @@ CONSIDERED_NODES = 64
 """Nodes that carry most of the order, cheapest first among equals."""
 EXCHANGES = 400
 """Node sets costed for one order."""
+FEW_EXCHANGES = 40
+"""The same where each has to be planned piece by piece."""
+SHIFTED_LINES = 40
+"""Up to so many, lines are moved between the nodes of every set; else only of the last ones."""
+SHIFT_PASSES = 3
 
 Floats = npt.NDArray[np.float64]
 NOT_HELD = np.inf
@@ -44,15 +49,32 @@ class Large:
             [float(search.open_score(k) * b.quantity) for k, b in enumerate(self.bundles)]
         )
         self.ranked = self.own + self._slopes()
+        self.weights = np.array(self.grams), np.array(self.dimensional)
+        self.quick = count > SHIFTED_LINES and not (
+            search.job.overlap
+            or any(search.divided)
+            or search.job.budget is not None
+            or search.rules.min_shipment_value
+            or search.desk.policy.choose != "cost"
+        )
+        """Sets can be scored with arrays: no rule looks at the single pieces."""
+        self.shifts = count <= SHIFTED_LINES
+        """Lines are moved between the nodes of a set before it is costed."""
         self.tried: dict[frozenset[int], tuple[int, int, int] | None] = {}
 
     def descend(self) -> None:
         """Offers the best plans found; none when a bundle must stay open and may not."""
         search = self.search
         search.exact = False
-        start = self._grow()
-        best = self._better(start)
-        for chosen in (best, *self._runners_up(best)):
+        start = self._grow(without=-1)
+        tries = EXCHANGES if self.quick or self.shifts else FEW_EXCHANGES
+        self._better(frozenset(start), tries // 2)
+        if start:
+            # What looks best at first is not always among the best.
+            self._better(frozenset(self._grow(without=start[0])), tries)
+        best = self._best()
+        self.shifts = True
+        for chosen in best:
             plan = self._plan(chosen)
             if plan is not None:
                 search.offer(plan)
@@ -77,7 +99,7 @@ class Large:
         slopes: Floats = billable[:, None] * each[None, :]
         return slopes
 
-    def _grow(self) -> frozenset[int]:
+    def _grow(self, without: int) -> list[int]:
         """Adds the node that saves most until none saves anything."""
         search = self.search
         chosen: list[int] = []
@@ -90,54 +112,85 @@ class Large:
             if chosen:
                 saved -= search.rules.split
                 saved[chosen] = -np.inf
+            if without >= 0:
+                saved[without] = -np.inf
             best = int(np.argmax(saved))
             if saved[best] <= 0:
                 break
             chosen.append(best)
             current = np.minimum(current, self.ranked[:, best])
-        return frozenset(chosen)
+        return chosen
 
-    def _better(self, start: frozenset[int]) -> frozenset[int]:
+    def _better(self, best: frozenset[int], tries: int) -> None:
         """Drops, exchanges and adds single nodes while that makes the plan cheaper."""
-        best, score = start, self._score(start)
-        everything = range(len(self.nodes))
+        score = self._score(best)
         improved = True
-        while improved and len(self.tried) < EXCHANGES:
+        while improved:
             improved = False
-            for chosen in self._neighbors(best, everything):
-                if len(self.tried) >= EXCHANGES:
-                    break
+            for chosen in self._neighbors(best):
+                if len(self.tried) >= tries:
+                    return
                 found = self._score(chosen)
                 if found is not None and (score is None or found < score):
                     best, score, improved = chosen, found, True
                     break
-        return best
 
-    def _neighbors(self, chosen: frozenset[int], everything: range) -> list[frozenset[int]]:
+    def _neighbors(self, chosen: frozenset[int]) -> list[frozenset[int]]:
         found = [chosen - {node} for node in sorted(chosen) if len(chosen) > 1]
-        others = [node for node in everything if node not in chosen]
+        others = [node for node in range(len(self.nodes)) if node not in chosen]
         if len(chosen) < self.search.max_nodes:
             found += [chosen | {node} for node in others]
         for node in sorted(chosen):
             found += [(chosen - {node}) | {other} for other in others]
         return found
 
-    def _runners_up(self, best: frozenset[int]) -> list[frozenset[int]]:
-        costed = [
-            (score, sorted(chosen), chosen)
-            for chosen, score in self.tried.items()
-            if score is not None and chosen != best
-        ]
-        return [chosen for _, _, chosen in sorted(costed)[: self.search.rules.kept]]
+    def _best(self) -> list[frozenset[int]]:
+        """The sets with the best plans, best first."""
+        costed = sorted(
+            (score, sorted(chosen)) for chosen, score in self.tried.items() if score is not None
+        )
+        return [frozenset(chosen) for _, chosen in costed[: self.search.kept]]
 
     def _score(self, chosen: frozenset[int]) -> tuple[int, int, int] | None:
         """Score, nodes and metres of the plan from a set of nodes; None when it may not be."""
         if chosen in self.tried:
             return self.tried[chosen]
-        plan = self._plan(chosen)
-        found = None if plan is None else plan[:3]
+        if self.quick:
+            found = self._quick_score(chosen)
+        else:
+            plan = self._plan(chosen)
+            found = None if plan is None else plan[:3]
         self.tried[chosen] = found
         return found
+
+    def _quick_score(self, chosen: frozenset[int]) -> tuple[int, int, int] | None:
+        """What `_plan` would score, in a few array operations."""
+        search, columns = self.search, np.array(sorted(chosen), dtype=np.int64)
+        least = np.full(len(self.bundles), NOT_HELD)
+        at = np.zeros(len(self.bundles), dtype=np.int64)
+        if len(columns):
+            at = np.argmin(self.ranked[:, columns], axis=1)
+            least = self.ranked[np.arange(len(at)), columns[at]]
+        held = least < self.open
+        if not held.all() and not search.partial:
+            return None
+        bundles = np.flatnonzero(held)
+        own = self.own[bundles, columns[at[bundles]]] if len(columns) else np.zeros(0)
+        score = round(float(own.sum())) + round(float(self.open[~held].sum()))
+        used, meters = 0, 0
+        rows, zones, tare = search.view.rows, search.view.cell.zones, search.rules.tare
+        counts, grams, dimensional = (
+            np.bincount(at[bundles], weights, len(columns)).astype(np.int64).tolist()
+            for weights in (None, self.weights[0][bundles], self.weights[1][bundles])
+        )
+        for place, column in enumerate(columns.tolist()):
+            if counts[place]:
+                node = self.nodes[column]
+                billable = max(grams[place], dimensional[place]) + tare if grams[place] else 0
+                score += search.fixed[node] + rows[billable][zones[node]]
+                meters += search.view.cell.meters[node]
+                used += 1
+        return score + search.rules.split * max(used - 1, 0), used, meters
 
     def _plan(self, chosen: frozenset[int]) -> Plan | None:
         search = self.search
@@ -163,6 +216,8 @@ class Large:
                 placed.score += search.open_score(k) * bundle.quantity
             else:
                 return None
+        if self.shifts and not search.job.overlap:
+            placed.shift()
         return placed.plan()
 
     def _elsewhere(self, placed: _Placed, k: int, columns: list[int]) -> int:
@@ -184,6 +239,8 @@ class _Placed:
         self.pieces: list[Piece] = []
         self.grams: dict[int, int] = {}
         self.dimensional: dict[int, int] = {}
+        self.counts: dict[int, int] = {}
+        """Pieces by node."""
         self.taken: dict[tuple[int, int], int] = {}
 
     def add(self, score: int, pieces: tuple[Piece, ...]) -> None:
@@ -193,6 +250,7 @@ class _Placed:
         bundles = self.search.job.bundles
         for node, k, quantity in pieces:
             bundle = bundles[k]
+            self.counts[node] = self.counts.get(node, 0) + 1
             self.grams[node] = self.grams.get(node, 0) + bundle.grams * quantity
             more = bundle.dimensional * quantity
             self.dimensional[node] = self.dimensional.get(node, 0) + more
@@ -200,6 +258,57 @@ class _Placed:
                 for need in bundle.needs:
                     key = (id(need.column), node)
                     self.taken[key] = self.taken.get(key, 0) + need.units * quantity
+
+    def shift(self) -> None:
+        """Moves single lines to where they are cheaper, freight included: a parcel a little too
+        heavy for its price may be worth lightening."""
+        for _ in range(SHIFT_PASSES):
+            moved = False
+            for at, (node, k, quantity) in enumerate(self.pieces):
+                if quantity == self.search.job.bundles[k].quantity:
+                    best = min((self._moved(node, there, k), there) for there in self._could(k))
+                    if best[0] < 0:
+                        self._move(at, best[1])
+                        moved = True
+            if not moved:
+                return
+
+    def _could(self, k: int) -> list[int]:
+        """Open nodes that can fill a bundle."""
+        return [node for node in self.grams if node in self.search.choices[k]]
+
+    def _moved(self, node: int, there: int, k: int) -> int:
+        """What moving a bundle would add."""
+        if node == there:
+            return 0
+        search, bundle = self.search, self.search.job.bundles[k]
+        grams, dimensional = bundle.grams * bundle.quantity, bundle.dimensional * bundle.quantity
+        added = search.choices[k][there] - search.choices[k][node]
+        added += self._freight(there, grams, dimensional) - self._freight(there, 0, 0)
+        added += self._freight(node, -grams, -dimensional) - self._freight(node, 0, 0)
+        if self.counts[node] == 1:
+            added -= search.fixed[node] + search.rules.split
+        return added
+
+    def _freight(self, node: int, more_grams: int, more_dimensional: int) -> int:
+        search = self.search
+        grams = self.grams[node] + more_grams
+        dimensional = self.dimensional[node] + more_dimensional
+        billable = max(grams, dimensional) + search.rules.tare if grams else 0
+        return search.view.rows[billable][search.view.cell.zones[node]]
+
+    def _move(self, at: int, there: int) -> None:
+        node, k, quantity = self.pieces[at]
+        bundle = self.search.job.bundles[k]
+        choice = self.search.choices[k]
+        self.pieces[at] = (there, k, quantity)
+        self.score += choice[there] - choice[node]
+        for change, place in ((-quantity, node), (quantity, there)):
+            self.grams[place] += bundle.grams * change
+            self.dimensional[place] += bundle.dimensional * change
+            self.counts[place] += 1 if change > 0 else -1
+        if not self.counts[node]:
+            del self.grams[node], self.dimensional[node]
 
     def enough(self, *pieces: Piece) -> bool:
         """Columns that several bundles draw on hold these pieces too."""
