@@ -43,14 +43,18 @@ AT_THE_END = (
     ),
     Rule(
         "shipped_units_left_once",
-        "A line's shipments, less units sent again for lost ones, are what it counts as shipped.",
+        "A line counts as shipped what left for it, less at most what was lost or stopped.",
         """SELECT count(*) FROM order_line l
-           LEFT JOIN (SELECT order_id, line_number, sum(quantity) AS units,
-                             sum(quantity) FILTER (WHERE amount = 0) AS free
-                      FROM shipment_line GROUP BY order_id, line_number) s
+           LEFT JOIN (SELECT s.order_id, s.line_number, sum(s.quantity) AS units,
+                             sum(s.quantity) FILTER (
+                                 WHERE p.lost_at IS NOT NULL OR p.stopped_at IS NOT NULL) AS back
+                      FROM shipment_line s
+                      JOIN package p ON p.order_id = s.order_id AND p.shipment_id = s.shipment_id
+                                    AND p.number = s.package_number
+                      GROUP BY s.order_id, s.line_number) s
                   ON s.order_id = l.order_id AND s.line_number = l.number
            WHERE l.shipped > coalesce(s.units, 0)
-              OR l.shipped < coalesce(s.units, 0) - coalesce(s.free, 0) - l.lost""",
+              OR l.shipped < coalesce(s.units, 0) - coalesce(s.back, 0)""",
     ),
     Rule(
         "nothing_sold_twice",
