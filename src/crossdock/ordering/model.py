@@ -190,14 +190,15 @@ class UnitsStopped(Message, frozen=True, kw_only=True):
 class UnitsGivenBack(Message, frozen=True, kw_only=True):
     """A node gives units up: it declines, stays silent, or answers a recall.
 
-    Units of a recall are reserved nowhere now, others are queued again. `refused` are units of the
-    recall that are gone for good.
+    Units of a recall are reserved nowhere now (but `bare` ones, whose reservations the books had
+    queued already), others are queued again. `refused` units of a recall are gone for good.
     """
 
     fulfillment_id: str
     reason: str
     lines: tuple[LineQuantity, ...] = ()
     refused: tuple[LineQuantity, ...] = ()
+    bare: tuple[LineQuantity, ...] = ()
     request_id: str = ""
 
 

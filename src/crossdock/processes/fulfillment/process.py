@@ -345,7 +345,7 @@ def _take_away(work: FulfillmentState, reason: str, now: datetime) -> Iterator[O
     yield StopTimer("acknowledgement")
     units = {line.line: line.left for line in work.lines}
     yield from recalling.answer_from(work, units, now)
-    yield from give_back(work, units, requeue=True)
+    yield from give_back(work, units)
     rest = quantities(units)
     if rest:
         yield to_order(work, UnitsGivenBack(fulfillment_id=work.id, reason=reason, lines=rest))

@@ -116,22 +116,34 @@ def _answer_all(
         lines[recall.line] = here
         refused[recall.line] = recall.quantity - here
         _close(work, recall, here, now)
-    yield from give_back(work, given, requeue=False)
+    bare: dict[int, int] = {}
+    yield from give_back(work, given, bare)
     for request_id, (lines, refused) in answers.items():
-        yield _answer(work, request_id, lines=quantities(lines), refused=quantities(refused))
+        yield _answer(
+            work,
+            request_id,
+            lines=quantities(lines),
+            refused=quantities(refused),
+            bare=quantities(bare),
+        )
+        bare = {}
 
 
 def take_answer(
     work: FulfillmentState, request_id: str, given: dict[int, int], now: datetime
 ) -> Iterator[Output]:
-    """The node's answer: what it gives back is freed; what it gives beyond is sourced elsewhere."""
+    """The node's answer: what it gives back is freed.
+
+    What it gives beyond the question answers other recalls, and is sourced elsewhere after that.
+    """
     units: dict[int, int] = {}
     for number, quantity in given.items():
         line = work.line(number)
         units[number] = min(quantity, line.left) if line is not None else 0
     recalls = [recall for recall in work.recalls if recall.request_id == request_id]
     yield from _answer_all(work, recalls, units, now)
-    yield from give_back(work, units, requeue=True)
+    yield from _answer_others(work, units, now)
+    yield from give_back(work, units)
     rest = quantities(units)
     if rest:
         yield to_order(
@@ -143,12 +155,29 @@ def take_answer(
         work.news.changed = True
 
 
+def _answer_others(
+    work: FulfillmentState, units: dict[int, int], now: datetime
+) -> Iterator[Output]:
+    """Units given beyond the question, for other recalls: these stay open for the rest."""
+    for recall in list(work.recalls):
+        here = min(recall.quantity, units.get(recall.line, 0))
+        if here:
+            units[recall.line] -= here
+            recall.quantity -= here
+            recall.given += here
+            lines, bare = {recall.line: here}, dict[int, int]()
+            yield from give_back(work, lines, bare)
+            yield _answer(work, recall.request_id, lines=quantities(lines), bare=quantities(bare))
+            if not recall.quantity:
+                _close(work, recall, 0, now)
+
+
 def _close(work: FulfillmentState, recall: Recall, given: int, now: datetime) -> None:
     work.recalls.remove(recall)
     row = work.news.recalls.setdefault(
         (recall.request_id, recall.line), [0, 0, "", now, None, False]
     )
-    row[1], row[4] = given, now
+    row[1], row[4] = recall.given + given, now
 
 
 def refuse_package(work: FulfillmentState, package: Package, now: datetime) -> Iterator[Output]:
@@ -165,6 +194,7 @@ def _answer(
     *,
     lines: tuple[LineQuantity, ...] = (),
     refused: tuple[LineQuantity, ...] = (),
+    bare: tuple[LineQuantity, ...] = (),
 ) -> Output:
     return to_order(
         work,
@@ -173,6 +203,7 @@ def _answer(
             reason="recalled",
             lines=lines,
             refused=refused,
+            bare=bare,
             request_id=request_id,
         ),
     )

@@ -66,6 +66,8 @@ class Recall(msgspec.Struct, array_like=True, gc=False):
     line: int
     quantity: int
     intercept: bool
+    given: int = 0
+    """Of what it asked for, given back already with the answer to another recall."""
 
 
 class Tidings(msgspec.Struct, array_like=True, gc=False):

@@ -23,12 +23,14 @@ def begin(work: FulfillmentState) -> Iterator[Output]:
 
 
 def give_back(
-    work: FulfillmentState, units: Mapping[int, int], *, requeue: bool
+    work: FulfillmentState, units: Mapping[int, int], bare: dict[int, int] | None = None
 ) -> Iterator[Output]:
     """Give up units, untouched ones first; what was in hand goes back to the shelf.
 
-    With `requeue` the order still wants them: they are queued for another node.
+    The order still wants them, so they are queued for another node; unless `bare` is given: then it
+    does not, and is to free those whose reservations are queued already, which are counted there.
     """
+    requeue = bare is None
     free: list[FreeLine] = []
     unpick: dict[int, int] = {}
     for number, quantity in units.items():
@@ -38,16 +40,16 @@ def give_back(
         untouched = min(quantity, line.unpicked)
         in_hand = quantity - untouched
         reserved = min(in_hand, line.picked - line.shipped - line.bare)
-        bare = in_hand - reserved
+        unreserved = in_hand - reserved
         line.given_back += quantity
         line.picked -= in_hand
-        line.bare -= bare
+        line.bare -= unreserved
         line.assumed = min(line.assumed, line.picked)
         line.packed = min(line.packed, line.picked)
         if untouched:
             free.append(FreeLine(number, untouched, work.node))
-        if bare and not requeue:
-            free.append(FreeLine(number, bare, None))
+        if bare is not None:
+            bare[number] = bare.get(number, 0) + unreserved
         unpick[number] = reserved
     if free:
         yield FreeReservations(

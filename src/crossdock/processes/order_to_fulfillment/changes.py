@@ -53,7 +53,7 @@ from crossdock.processes.order_to_fulfillment.declaration import (
     process,
 )
 from crossdock.processes.order_to_fulfillment.process import accept_unless_suspicious, pay
-from crossdock.processes.order_to_fulfillment.state import Freeing, Line, SalesOrderState
+from crossdock.processes.order_to_fulfillment.state import Freeing, Line, SalesOrderState, Work
 from crossdock.processes.order_to_fulfillment.units import (
     AWAY_FROM_NODE,
     answered,
@@ -174,8 +174,10 @@ def count_freed(
         line = order.line(part.line)
         quantity = _freed(order, line, part, there)
         gone.append(canceling.cancel_units(order, line, quantity, now))
+        line.waiting = line.waiting and line.soft > 0
         if not line.backordered:
             yield StopTimer(f"backorder-{line.number}")
+    yield from holding.lift_sourcing(order, now)
     yield from canceling.settle(order, gone, now)
     if not order.asked:
         yield from canceling.pursue(order, now)
@@ -215,9 +217,12 @@ def take_back(order: SalesOrderState, back: UnitsGivenBack, now: datetime) -> It
             line.open -= moved
             gone.append(canceling.cancel_units(order, line, moved, now))
     yield from canceling.refuse_units(order, back.refused, now)
+    if back.bare:
+        yield _free_spare(order, pairs(back.bare))
     closing.leave_if_empty(order, work)
     yield from canceling.settle(order, gone, now)
     yield from canceling.pursue(order, now)
+    yield from sourcing.source(order, now)
     yield from closing.finish(order, now)
 
 
@@ -325,15 +330,33 @@ def find_elsewhere(
 ) -> Iterator[Output]:
     """Units are queued again, and sourced where they are."""
     work = order.work(withdrawn.fulfillment_id)
-    spare = list(pairs(withdrawn.gone))
     if work is None:
-        yield _free_spare(order, [*spare, *pairs(withdrawn.lines)])
+        yield _free_spare(order, pairs(withdrawn.gone + withdrawn.lines))
         return
     for number, quantity in pairs(withdrawn.moot):
         answered(work, number, quantity)
+    yield from _ask_next(order, work, list(pairs(withdrawn.gone)))
+    yield from sourcing.source_again(order, work, list(pairs(withdrawn.lines)), now)
+
+
+def _ask_next(
+    order: SalesOrderState, asked: Work, gone: Iterable[tuple[int, int]]
+) -> Iterator[Output]:
+    """Units not in hand in one work of a node may be so in a later one of the same node."""
+    later = order.works[order.works.index(asked) + 1 :]
+    spare: list[tuple[int, int]] = []
+    for number, quantity in gone:
+        at = ((w, w.of(number)) for w in later if w.node == asked.node)
+        work = next((w for w, at_node in at if at_node is not None and at_node.held), None)
+        if work is None:
+            spare.append((number, quantity))
+            continue
+        shortage = ShortageFound(
+            order_id=order.id, line=number, quantity=quantity, node=work.node, reason="count"
+        )
+        yield Send(Address(FULFILLMENT_PROCESS, work.id, order.id), shortage)
     if spare:
         yield _free_spare(order, spare)
-    yield from sourcing.source_again(order, work, list(pairs(withdrawn.lines)), now)
 
 
 def _free_spare(order: SalesOrderState, units: Iterable[tuple[int, int]]) -> FreeReservations:

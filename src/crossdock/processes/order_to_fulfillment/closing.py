@@ -22,6 +22,8 @@ def finish(order: SalesOrderState, now: datetime) -> Iterator[Output]:
     for name in order.holds:
         yield LiftHold(order_id=order.id, hold=name, approved=False, lifted_at=now)
     order.holds = []
+    for line in order.lines:
+        line.waiting = False
     yield from money.void_leftovers(order, now)
     if is_done(order):
         for tender in order.tenders:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from crossdock.engine.process import Output
-from crossdock.ordering.model import PlaceHold
+from crossdock.ordering.model import LiftHold, PlaceHold
 from crossdock.ordering.rules import ADDRESS, usable
 from crossdock.processes.order_to_fulfillment import telling
 from crossdock.processes.order_to_fulfillment.declaration import CHECKING, HELD, enter
@@ -52,3 +52,10 @@ def hold_addresses(order: SalesOrderState, now: datetime) -> Iterator[Output]:
             detail = f"{ADDRESS} of group {group.number} is not usable"
             yield from hold(order, ADDRESS, detail, "customer service", now, group.number)
             return
+
+
+def lift_sourcing(order: SalesOrderState, now: datetime) -> Iterator[Output]:
+    """No unit waits for that decision any more."""
+    if SOURCING in order.holds and not any(line.waiting for line in order.lines):
+        order.holds.remove(SOURCING)
+        yield LiftHold(order_id=order.id, hold=SOURCING, approved=False, lifted_at=now)

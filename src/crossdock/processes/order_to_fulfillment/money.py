@@ -25,7 +25,7 @@ ASKED, AUTHORIZED, REFUSED, PAID, EXPIRED, UNUSED = (
 def missing(order: SalesOrderState) -> int:
     """What the live part of the order still costs beyond what tenders grant or were asked for."""
     wanted = order.facts.total - sum(line.canceled_amount for line in order.lines)
-    return wanted - sum(t.granted or t.asking for t in order.tenders)
+    return wanted - sum(t.granted - t.released if t.granted else t.asking for t in order.tenders)
 
 
 def authorize(order: SalesOrderState, now: datetime) -> Iterator[Effect]:
@@ -72,8 +72,11 @@ def capture(
 def release(order: SalesOrderState, now: datetime, reason: str) -> Iterator[Effect]:
     """Let go what canceled units would have cost, last tender first; pay back what was paid.
 
-    What was canceled before it was asked for is not there to let go.
+    What was canceled before it was asked for is not there to let go; while a tender has not
+    answered, nobody knows which one is the last.
     """
+    if any(tender.status == ASKED and not tender.granted for tender in order.tenders):
+        return
     order.unneeded = min(order.unneeded, max(0, -missing(order)))
     for tender in reversed(order.tenders):
         amount = min(tender.free, order.unneeded)

@@ -104,11 +104,14 @@ def try_next_tender(
     _answered(order, answer.key, "refused", now, reason=answer.reason)
     tender.asking = 0
     tender.status = money.EXPIRED if tender.granted else money.REFUSED
+    yield from money.release(order, now, "canceled")
     if order.stage == CHECKING:
-        asked = list(money.authorize(order, now))
-        yield from asked
-        if not asked and not _is_asked(order):
-            yield from _no_tender_left(order, answer.reason, now)
+        yield from money.authorize(order, now)
+        if money.missing(order) > 0:
+            if not _is_asked(order):
+                yield from _no_tender_left(order, answer.reason, now)
+        elif not _is_asked(order):
+            yield screen(order, 0)
     elif not is_settled(order):
         yield from _no_tender_left(order, answer.reason, now)
     yield from closing.finish(order, now)
