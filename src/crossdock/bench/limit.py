@@ -11,11 +11,19 @@ from crossdock.bench import store
 
 SAMPLE = 5_000
 KEPT = frozenset(
-    (
-        *("schema_migration", "required_version", "master_data_version", "planning_facts"),
-        *("sourcing_policy", "active_sourcing_policy"),
-        *("shard", "stock_level", "stock_total", "stock_balance", "node_capacity"),
-    )
+    {
+        "schema_migration",
+        "shard",
+        "required_version",
+        "master_data_version",
+        "stock_level",
+        "stock_total",
+        "stock_balance",
+        "node_capacity",
+        "sourcing_policy",
+        "active_sourcing_policy",
+        "planning_facts",
+    }
 )
 """Tables whose rows were updated or that hold no orders' rows: COPY writes none of them."""
 

@@ -37,8 +37,8 @@ class Turn(NamedTuple):
     peak_mib: float
 
 
-def work(url: str, now: datetime, index: int, gate: Any, answers: Any) -> None:
-    """A worker process: warm up on one batch, wait for the others, then work until idle."""
+def work(url: str, now: datetime, index: int, gate: Any, stop: Any, answers: Any) -> None:
+    """A worker process: warm up on one batch, then, at each opening of the gate, work until idle."""
     with contextlib.closing(db.connect(url, application_name="bench")) as connection:
         known, clock = registry(), VirtualClock(now)
         shards = 64 // WORKERS
@@ -48,20 +48,23 @@ def work(url: str, now: datetime, index: int, gate: Any, answers: Any) -> None:
         limits = Limits(messages=BATCH, shards=shards)
         runner = Runner(known, connection, clock, name=str(index), limits=limits)
         runner.start()
-        gate.wait()
-        started = time.time()
-        batches, taken, dead, idle = 0, 0, 0, 0
-        ended = started
-        while idle < 5:
-            outcome = runner.run_batch()
-            if not outcome.taken:
-                idle += 1
-                time.sleep(0.01)
-                continue
-            idle, ended = 0, time.time()
-            batches, taken, dead = batches + 1, taken + outcome.taken, dead + outcome.dead
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        answers.put(Turn(started, ended, batches, warmed, taken, dead, peak))
+        while gate.wait() >= 0 and not stop.is_set():
+            answers.put(_until_idle(runner, warmed))
+            warmed = 0
+
+
+def _until_idle(runner: Runner, warmed: int) -> Turn:
+    started = ended = time.time()
+    batches, taken, dead, idle = 0, 0, 0, 0
+    while idle < 5:
+        outcome = runner.run_batch()
+        if not outcome.taken:
+            idle += 1
+            time.sleep(0.01)
+            continue
+        idle, ended = 0, time.time()
+        batches, taken, dead = batches + 1, taken + outcome.taken, dead + outcome.dead
+    return Turn(started, ended, batches, warmed, taken, dead, _peak_mib())
 
 
 def follow(url: str, clock: Clock, index: int, stop: Any, answers: Any) -> None:
@@ -82,8 +85,56 @@ def follow(url: str, clock: Clock, index: int, stop: Any, answers: Any) -> None:
                 continue
             idle = IDLE_SECONDS
             batches, taken, dead = batches + 1, taken + outcome.taken, dead + outcome.dead
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        answers.put(Turn(started, time.time(), batches, 0, taken, dead, peak))
+        answers.put(Turn(started, time.time(), batches, 0, taken, dead, _peak_mib()))
+
+
+def _peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+class Round(NamedTuple):
+    """A backlog worked off: what each worker did, and the seconds from first to last."""
+
+    turns: list[Turn]
+
+    @property
+    def seconds(self) -> float:
+        return max(t.ended for t in self.turns) - min(t.started for t in self.turns)
+
+    @property
+    def warmed(self) -> int:
+        """Messages that were taken before the clock started."""
+        return sum(turn.warmed for turn in self.turns)
+
+
+class Crew:
+    """Worker processes that work off what waits, round by round. Once started they are warm."""
+
+    def __init__(self, url: str, now: datetime, workers: int = WORKERS) -> None:
+        spawn: Any = multiprocessing.get_context("spawn")
+        self._gate, self._stop = spawn.Barrier(workers + 1), spawn.Event()
+        self._answers = spawn.Queue()
+        self._workers = [
+            spawn.Process(
+                target=work,
+                args=(url, now, index, self._gate, self._stop, self._answers),
+                daemon=True,
+            )
+            for index in range(workers)
+        ]
+        for worker in self._workers:
+            worker.start()
+
+    def work(self) -> Round:
+        """Let them work until nothing waits."""
+        self._gate.wait()
+        return Round([self._answers.get(timeout=3600) for _ in self._workers])
+
+    def dismiss(self) -> None:
+        self._stop.set()
+        self._gate.wait()
+        for worker in self._workers:
+            worker.join()
 
 
 class Measured(NamedTuple):
@@ -97,29 +148,21 @@ class Measured(NamedTuple):
 
 
 def run_workers(url: str, now: datetime, workers: int = WORKERS) -> Measured:
-    """Start workers over what waits; returns when nothing does.
-
-    No checkpoint is asked for: the pages of stock were written since the last one, as for most of
-    the quarter of an hour between two. Right after one, each page's first change logs all of it.
-    """
-    spawn = multiprocessing.get_context("spawn")
-    gate, answers = spawn.Barrier(workers + 1), spawn.Queue()
-    processes = [
-        spawn.Process(target=work, args=(url, now, index, gate, answers), daemon=True)
-        for index in range(workers)
-    ]
-    for process in processes:
-        process.start()
+    """Start workers over what waits; returns when nothing does."""
+    crew = Crew(url, now, workers)
     with contextlib.closing(db.connect(url)) as connection:
+        store.checkpoint(connection)
         before, position = store.written(connection), store.log_position(connection)
-        gate.wait()
-        turns = [answers.get(timeout=3600) for _ in processes]
-        for process in processes:
-            process.join()
+        done = crew.work()
+        crew.dismiss()
         after, end = store.written(connection), store.log_position(connection)
     rows = {
         kind: sum(getattr(one, kind) for one in store.written_since(after, before).values())
         for kind in ("inserted", "updated", "deleted")
     }
-    seconds = max(turn.ended for turn in turns) - min(turn.started for turn in turns)
-    return Measured(seconds, turns, end - position, rows)
+    return Measured(done.seconds, done.turns, end - position, rows)
+
+
+def rate(done: Round | Measured, taken: int) -> float:
+    """Of so many orders that waited, those per second that were not taken while warming up."""
+    return (taken - sum(turn.warmed for turn in done.turns)) / done.seconds
