@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import get_args
 
+import msgspec
 import pytest
 
 from crossdock.sourcing.errors import PolicyNotFound, PolicyRefused
-from crossdock.sourcing.policy import decode_policy, encode_policy
+from crossdock.sourcing.policy import SourcingPolicy, decode_policy, encode_policy
 from crossdock.sourcing.policy_files import (
     SHIPPED,
     load_policy,
@@ -148,3 +151,28 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
 def test_no_policy_of_that_name_is_shipped() -> None:
     with pytest.raises(PolicyNotFound, match="margin-aware"):
         shipped_policy("cheapest")
+
+
+def test_the_reference_explains_every_key() -> None:
+    reference = Path(__file__).parents[2] / "docs" / "reference" / "sourcing-policy.md"
+    told = set(re.findall(r"`([a-z_0-9]+)`", reference.read_text()))
+    tables = {"steps", "freight", "cost", "split", "lanes", "margin", "search", "record"}
+    tables |= {"candidates", "methods", "calendar", "dangerous_goods", "unfilled", "rules"}
+    tables |= {"handling", "markdown", "stockout", "lateness"}
+    missing = {name for name in _keys(SourcingPolicy) if name not in told | tables}
+    assert not missing
+
+
+def _keys(part: type[msgspec.Struct]) -> set[str]:
+    found = set()
+    for field in msgspec.structs.fields(part):
+        found.add(field.name)
+        for inner in _structs(field.type):
+            found |= _keys(inner)
+    return found
+
+
+def _structs(annotation: object) -> list[type[msgspec.Struct]]:
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        return [annotation]
+    return [found for one in get_args(annotation) for found in _structs(one)]
