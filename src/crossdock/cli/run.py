@@ -96,8 +96,8 @@ def run(
         )
     plan = RunPlan(
         title=f"{orders.name}",
-        orders_file=str(orders),
-        network=str(network) if network else f"a network filled from seed {seed}",
+        orders_file=orders.name,
+        network=network.name if network else f"a network filled from seed {seed}",
         policy=(text, policy),
         seed=seed,
         tick=timedelta(minutes=tick) if tick else tick_for(dataset),

@@ -34,6 +34,8 @@ def print_summary(console: Console, outcome: Outcome, report: Path | None) -> No
         (_checks(outcome), _rejects(outcome)),
     ):
         _side_by_side(console, left, right)
+    if outcome.credits:
+        _side_by_side(console, _credits(outcome), None)
     for stuck in outcome.stuck[:MOST_REASONS]:
         console.print(f"  stuck: {stuck.order}: {stuck.reason}", style="red", markup=False)
     if outcome.rejects_file:
@@ -49,7 +51,7 @@ def _headlines(outcome: Outcome) -> RenderableType:
     return table
 
 
-def _side_by_side(console: Console, left: RenderableType | None, right: RenderableType) -> None:
+def _side_by_side(console: Console, left: RenderableType, right: RenderableType | None) -> None:
     """Two tables in one row where the terminal is wide enough."""
     pair = [one for one in (left, right) if one is not None]
     if console.width >= 120 and len(pair) == 2:
@@ -133,8 +135,13 @@ def _rejects(outcome: Outcome) -> Table:
     table = _table("Rows not taken", "reason", "rows")
     for one in outcome.rejects:
         table.add_row(one.name, number(one.count))
-    for one in outcome.credits:
-        table.add_row(f"credits {one.name}", number(one.count))
-    if not outcome.rejects and not outcome.credits:
+    if not outcome.rejects:
         table.add_row("none", "")
+    return table
+
+
+def _credits(outcome: Outcome) -> Table:
+    table = _table("Credits that name no order", "matched by customer, SKU and price", "count")
+    for one in outcome.credits:
+        table.add_row(one.name, number(one.count))
     return table

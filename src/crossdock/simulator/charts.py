@@ -200,7 +200,7 @@ def bar_chart(kind: str, label: str, bars: Sequence[Bar], show: Format = number)
     """Horizontal bars with their names on the left and values beside them."""
     row, width, left = 30.0, 560.0, 178.0
     highest = max((abs(bar.value) for bar in bars), default=0) or 1.0
-    inner = width - left - 128
+    inner = width - left - 150
     body: list[str] = []
     for i, bar in enumerate(bars):
         top, long = i * row + 4, max(inner * abs(bar.value) / highest, 1.5)
@@ -247,13 +247,14 @@ def map_chart(
 ) -> Markup:
     """Places by longitude and latitude; `backdrop` is (latitude, longitude) drawn faintly."""
     width, top = 880.0, 30.0
-    longitudes = [d.longitude for d in dots] + [p[1] for p in backdrop]
-    latitudes = [d.latitude for d in dots] + [p[0] for p in backdrop]
+    longitudes = [d.longitude for d in dots] or [p[1] for p in backdrop]
+    latitudes = [d.latitude for d in dots] or [p[0] for p in backdrop]
     if not longitudes:
         body = [text(width / 2, 40, "No node has coordinates.", "legend", "middle")]
         return svg(kind, label, width, 60, body)
-    west, east = _bulk_range(longitudes)
-    south, north = _bulk_range(latitudes)
+    # The nodes and their surroundings: a few customers overseas must not shrink the rest.
+    west, east = _surroundings(longitudes, [p[1] for p in backdrop])
+    south, north = _surroundings(latitudes, [p[0] for p in backdrop])
     squeeze = math.cos(math.radians((south + north) / 2))
     scale = min((width - 40) / ((east - west) * squeeze), 500 / (north - south))
     height = top + (north - south) * scale + 30
@@ -278,12 +279,13 @@ def map_chart(
     return svg(kind, label, width, height, body)
 
 
-def _bulk_range(values: Sequence[float]) -> tuple[float, float]:
-    """Where the bulk lies, with a margin: a few places far away must not shrink the rest."""
-    ordered = sorted(values)
-    cut = len(ordered) // 100
-    low, high = ordered[cut], ordered[len(ordered) - 1 - cut]
-    margin = max((high - low) * 0.06, 0.2)
+def _surroundings(nodes: Sequence[float], others: Sequence[float]) -> tuple[float, float]:
+    """The range of the nodes, widened by half of it towards others, with a margin."""
+    low, high = min(nodes), max(nodes)
+    reach = max((high - low) * 0.5, 1.0)
+    near = [value for value in others if low - reach <= value <= high + reach]
+    low, high = min([low, *near]), max([high, *near])
+    margin = max((high - low) * 0.04, 0.2)
     return low - margin, high + margin
 
 

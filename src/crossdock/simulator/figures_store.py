@@ -113,6 +113,16 @@ def spread(connection: db.Connection, step: str, bin_seconds: float, bins: int) 
     return tuple(found.get(place, 0) for place in range(bins))
 
 
+def last_moment(connection: db.Connection) -> datetime | None:
+    """When the last order came to its end."""
+    found: datetime | None = fetch(
+        connection,
+        "SELECT greatest(max(placed_at), max(closed_at),"
+        " (SELECT max(delivered_at) FROM package)) FROM sales_order",
+    )[0][0]
+    return found
+
+
 def intervals(
     connection: db.Connection, start: datetime, end: datetime, width: timedelta
 ) -> list[Interval]:
@@ -360,16 +370,24 @@ def cancellation_reasons(connection: db.Connection) -> list[Counted]:
 
 
 def credits(connection: db.Connection) -> list[Counted]:
-    """What became of units credited by notes without a pointer."""
+    """What became of lines credited by notes that name no order; a line can be in several."""
     (row,) = fetch(
         connection,
         """
-        SELECT coalesce(sum(canceled), 0)::bigint, coalesce(sum(stopped), 0)::bigint,
-               coalesce(sum(refused), 0)::bigint
+        SELECT count(*) FILTER (WHERE canceled > 0), coalesce(sum(canceled), 0)::bigint,
+               count(*) FILTER (WHERE stopped > 0), coalesce(sum(stopped), 0)::bigint,
+               count(*) FILTER (WHERE refused > 0), coalesce(sum(refused), 0)::bigint
         FROM cancellation WHERE reason = 'credit'
         """,
     )
-    names = ("canceled in time", "stopped on their way", "kept as return claims")
+    names = (
+        "lines still open: canceled",
+        "their units",
+        "lines on their way: stopped",
+        "their units",
+        "lines gone: return claims",
+        "their units",
+    )
     return [Counted(name=name, count=count) for name, count in zip(names, row, strict=True)]
 
 

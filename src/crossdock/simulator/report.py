@@ -84,7 +84,13 @@ def cards(o: Outcome) -> list[Card]:
         Card(
             "Split rate", percent(o.totals.split_rate), "shipped orders in more than one shipment"
         ),
-        Card("On time", percent(o.totals.on_time_rate), "delivered by the first promise"),
+        Card(
+            "On time",
+            percent(o.totals.on_time_rate),
+            "delivered by the first promise"
+            if o.totals.promised_groups
+            else "nothing was promised",
+        ),
         Card(
             "Cost per order",
             money(o.cost_minor / shipped),

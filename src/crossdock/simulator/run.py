@@ -153,7 +153,8 @@ class _Run:
         connection, dataset, ended = self.mine, self.dataset, self.clock.now()
         totals = figures_store.totals(connection)
         steps = figures_store.steps(connection)
-        width = figures.interval_width(self.start, ended)
+        last = figures_store.last_moment(connection) or ended
+        width = figures.interval_width(self.start, last)
         outcome = Outcome(
             run=self._ran(ended, spending),
             totals=totals,
@@ -163,14 +164,14 @@ class _Run:
             faults=self._faults(spending),
             steps=tuple(steps),
             histograms=figures.histograms(connection, steps),
-            intervals=tuple(figures_store.intervals(connection, self.start, ended, width)),
+            intervals=tuple(figures_store.intervals(connection, self.start, last, width)),
             nodes=tuple(figures_store.node_loads(connection)),
             destinations=tuple(figures_store.destinations(connection, figures.MOST_DESTINATIONS)),
             effects=self.cast.outside.counts(),
             maps=figures.process_maps(connection),
             decisions=explained(connection, MOST_EXPLAINED, dataset.currency),
             invariants=figures.checks(connection),
-            credits=tuple(figures_store.credits(connection)) if dataset.report.credits else (),
+            credits=self._credits(),
             rejects=figures.counted(dataset.rejects.by_reason),
             rejects_file=None if dataset.rejects.path is None else str(dataset.rejects.path),
             provenance=tuple(
@@ -208,6 +209,18 @@ class _Run:
     def _faults(self, spending: Spending) -> tuple[Counted, ...]:
         odd = {"people who contradict themselves": spending.conflicts}
         return figures.counted(*self.cast.counts, self.cast.outside.faults(), odd)
+
+    def _credits(self) -> tuple[Counted, ...]:
+        """For datasets with credit notes: what matched, by what it became, and what did not."""
+        if not self.dataset.report.credits:
+            return ()
+        unmatched = sum(
+            count
+            for reason, count in self.dataset.rejects.by_reason.items()
+            if reason.startswith("credit_")
+        )
+        rejected = Counted(name="lines of no known purchase: rejected", count=unmatched)
+        return (*figures_store.credits(self.mine), rejected)
 
     def _timed(self, outcome: Outcome) -> Outcome:
         """With the clock read last, so that reading the figures counts too."""
