@@ -8,7 +8,6 @@ one SKU are compared with the same orders for many.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import re
 import subprocess
 import tempfile
@@ -163,29 +162,16 @@ def _update_rate(url: str, connection: db.Connection, connections: int, seconds:
 def _whole_orders(seed: int, scale: float) -> tuple[float, float, int, int]:
     """Orders/s for many SKUs and for one, units of the one that were sold, units oversold."""
     orders = max(200, round(ORDERS * scale))
-    with postgres.serve(ephemeral=True) as server:
-        with contextlib.closing(db.connect(server.url)) as connection:
-            db.migrate(connection)
-            dataset = world.make(seed, scale, 2 * orders, paid=True)
-            now = world.opening_time(dataset)
-            world.load(connection, dataset, now)
-            shelf = _make_shelf_of_a_center(connection)
-            found = world.orders_of(dataset)
-            taken = world.take_in(connection, itertools.islice(found, orders), now)
-            usual = _rate(server.url, now, taken)
-            hot = [_only_hot(order) for order in itertools.islice(found, orders)]
-            wanted = sum(line.quantity for order in hot for line in order.lines)
-            _stock(connection, shelf, wanted - wanted // 20)
-            taken = world.take_in(connection, iter(hot), now)
-            rate = _rate(server.url, now, taken)
-            sold = hot_sku_store.promised(connection)
-            return usual, rate, sold, _oversold(connection)
-
-
-def _rate(url: str, now: datetime, taken: int) -> float:
-    measured = pipeline.run_workers(url, now)
-    warmed = sum(turn.warmed for turn in measured.turns)
-    return (taken - warmed) / measured.seconds
+    with world.shop(world.make(seed, scale, 2 * orders, paid=True)) as shop:
+        shelf = _make_shelf_of_a_center(shop.connection)
+        taken = shop.take_in(orders)
+        usual = pipeline.rate(pipeline.run_workers(shop.url, shop.now), taken)
+        hot = [_only_hot(order) for order in shop.coming]
+        wanted = sum(line.quantity for order in hot for line in order.lines)
+        _stock(shop.connection, shelf, wanted - wanted // 20)
+        taken = world.take_in(shop.connection, iter(hot), shop.now)
+        rate = pipeline.rate(pipeline.run_workers(shop.url, shop.now), taken)
+        return usual, rate, hot_sku_store.promised(shop.connection), _oversold(shop.connection)
 
 
 def _make_shelf_of_a_center(connection: db.Connection) -> str:

@@ -116,7 +116,7 @@ def run(seed: int = 1, scale: float = 1.0) -> BenchResult:
             world.load(connection, dataset, clock.now())
             before = {name: store.row_count(connection, name) for name in store.tables(connection)}
             connection.rollback()
-            lived = _live(server.url, connection, dataset, clock, seed)
+            lived = live(server.url, connection, dataset, clock, seed)
             unfinished = unfinished_orders(connection)
             inserted = limit.dump_rows(connection, before)
             passed, columns = lived.passing.as_inserted(lived.written)
@@ -128,7 +128,7 @@ def run(seed: int = 1, scale: float = 1.0) -> BenchResult:
     return _result(orders, unfinished, lived, inserted | versions, seconds, without)
 
 
-def _live(
+def live(
     url: str, connection: db.Connection, dataset: Dataset, clock: SharedClock, seed: int
 ) -> Lived:
     # All that will arrive is made before anything is measured.

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
-from crossdock import db, postgres
 from crossdock.bench import limit, pipeline, store, world
 from crossdock.bench.result import BenchResult
 
@@ -16,23 +13,18 @@ AIM_RATIO = 0.30
 def run(seed: int = 1, scale: float = 1.0) -> BenchResult:
     """Validated, screened, sourced, reserved, work opened at the node, effects queued."""
     orders = round(ORDERS * scale)
-    with postgres.serve(ephemeral=True) as server:
-        with contextlib.closing(db.connect(server.url)) as connection:
-            db.migrate(connection)
-            dataset = world.make(seed, scale, orders, paid=True)
-            now = world.opening_time(dataset)
-            levels = world.load(connection, dataset, now)
-            taken = world.take_in(connection, world.orders_of(dataset), now)
-            before = {name: store.row_count(connection, name) for name in store.tables(connection)}
-            connection.commit()
-            before["inbox"] = 0
-            measured = pipeline.run_workers(server.url, now)
-            released = store.released_orders(connection)
-            lines = store.row_count(connection, "order_line")
-            rows = limit.dump_rows(connection, before)
-            seconds = limit.copy_again(connection, rows, taken // pipeline.BATCH)
-    warmed = sum(turn.warmed for turn in measured.turns)
-    value, ceiling = (taken - warmed) / measured.seconds, taken / seconds
+    with world.shop(world.make(seed, scale, orders, paid=True)) as shop:
+        connection = shop.connection
+        taken = shop.take_in()
+        before = {name: store.row_count(connection, name) for name in store.tables(connection)}
+        connection.commit()
+        before["inbox"] = 0
+        measured = pipeline.run_workers(shop.url, shop.now)
+        released = store.released_orders(connection)
+        lines = store.row_count(connection, "order_line")
+        rows = limit.dump_rows(connection, before)
+        seconds = limit.copy_again(connection, rows, taken // pipeline.BATCH)
+    value, ceiling = pipeline.rate(measured, taken), taken / seconds
     return BenchResult(
         name="orders",
         value=value,
@@ -45,7 +37,7 @@ def run(seed: int = 1, scale: float = 1.0) -> BenchResult:
             "orders": taken,
             "orders released": released,
             "lines per order": lines / taken,
-            "stock levels": levels,
+            "stock levels": shop.levels,
             "workers": len(measured.turns),
             "batches": sum(turn.batches for turn in measured.turns),
             "dead letters": sum(turn.dead for turn in measured.turns),

@@ -245,3 +245,9 @@ def sample_some(connection: db.Connection, table: str, most: int) -> list[bytes]
         found = list(lines(copy))
     connection.rollback()
     return found
+
+
+def look_at_everything(connection: db.Connection) -> None:
+    """Begin a transaction that goes on seeing the database as it is now."""
+    connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    connection.execute("SELECT count(*) FROM shard")

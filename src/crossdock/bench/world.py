@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
 
-from crossdock import db
+from crossdock import db, postgres
 from crossdock.engine import upkeep
 from crossdock.importers import Dataset
 from crossdock.importers.arrivals import OrderArrival
@@ -25,17 +27,56 @@ INTAKE_BATCH = 1_000
 
 
 def make(
-    seed: int, scale: float, orders: int, *, paid: bool, mix: Mix = NO_TROUBLE, hours: float = 48.0
+    seed: int,
+    scale: float,
+    orders: int,
+    *,
+    paid: bool,
+    mix: Mix = NO_TROUBLE,
+    hours: float = 48.0,
+    earlier: timedelta = timedelta(0),
 ) -> Dataset:
-    """The retailer at that scale; `paid` orders all come from a marketplace that took the money."""
+    """The retailer at that scale; `paid` orders all come from a marketplace that took the money.
+
+    The same seed and scale is the same retailer, whatever its orders.
+    """
     plan = RetailerPlan(
         stores=max(10, round(600 * scale)),
         skus=max(200, round(20_000 * scale)),
         orders=orders,
+        start=RetailerPlan().start - earlier,
         hours=hours,
         mix=msgspec.structs.replace(mix, marketplace=1.0) if paid else mix,
     )
     return make_retailer(seed, plan)
+
+
+class Shop(NamedTuple):
+    """A retailer on a server of its own, ready to take orders in."""
+
+    url: str
+    connection: db.Connection
+    now: datetime
+    """A moment after the last order was placed: all of them may be taken in."""
+    levels: int
+    coming: Iterator[OutsideOrder]
+    """The orders, in the order of placing."""
+
+    def take_in(self, most: int | None = None) -> int:
+        """Put orders into the inbox, durably, in batches; returns how many there were."""
+        return take_in(self.connection, itertools.islice(self.coming, most), self.now)
+
+
+@contextlib.contextmanager
+def shop(dataset: Dataset) -> Iterator[Shop]:
+    """Network and stock of a dataset on an embedded server, for the length of the block."""
+    with postgres.serve(ephemeral=True) as server:
+        with contextlib.closing(db.connect(server.url)) as connection:
+            db.migrate(connection)
+            assert dataset.last is not None
+            now = dataset.last + timedelta(minutes=1)
+            levels = load(connection, dataset, now)
+            yield Shop(server.url, connection, now, levels, orders_of(dataset))
 
 
 def load(connection: db.Connection, dataset: Dataset, now: datetime) -> int:
@@ -59,9 +100,3 @@ def take_in(connection: db.Connection, orders: Iterator[OutsideOrder], now: date
         connection.commit()
         taken += len(batch)
     return taken
-
-
-def opening_time(dataset: Dataset) -> datetime:
-    """A moment after the last order was placed: all of them wait."""
-    assert dataset.last is not None
-    return dataset.last + timedelta(minutes=1)
