@@ -311,6 +311,9 @@ def replace(order: SalesOrderState, lost: UnitsLost, now: datetime) -> Iterator[
 def ask_node(order: SalesOrderState, shortage: ShortageFound, now: datetime) -> Iterator[Output]:
     """A fact took units from a node: its work knows whether somebody has them in hand after all."""
     rest = shortage.quantity
+    line = order.line(shortage.line)
+    if shortage.node not in line.excluded:
+        line.excluded.append(shortage.node)
     here = [(work, work.of(shortage.line)) for work in order.works if work.node == shortage.node]
     # The books break what nobody has picked, so work with such units is asked first.
     here.sort(key=lambda pair: pair[1] is None or not pair[1].released)
