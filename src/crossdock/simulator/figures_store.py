@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -309,19 +309,22 @@ def outcome_rows(connection: db.Connection) -> list[tuple[Any, ...]]:
     )
 
 
-def shipped_decisions(connection: db.Connection) -> list[tuple[bytes, list[str]]]:
-    """Stored decisions with the nodes of theirs that shipped: (body, nodes)."""
-    return fetch(
-        connection,
-        """
-        SELECT d.body, array_agg(DISTINCT f.node)
-        FROM decision d
-        JOIN fulfillment_order f ON f.order_id = d.order_id AND f.decision_id = d.id
-        WHERE EXISTS (SELECT FROM shipment s
-                      WHERE s.order_id = f.order_id AND s.fulfillment_id = f.id)
-        GROUP BY d.id, d.decided_at, d.body
-        """,
-    )
+def shipped_decisions(connection: db.Connection) -> Iterator[tuple[bytes, list[str]]]:
+    """Stored decisions with the nodes of theirs that shipped, read in portions."""
+    with connection.cursor(name="shipped_decisions") as cursor:
+        cursor.itersize = 500
+        cursor.execute(
+            """
+            SELECT d.body, f.nodes
+            FROM (SELECT f.order_id, f.decision_id, array_agg(DISTINCT f.node) AS nodes
+                  FROM fulfillment_order f
+                  WHERE EXISTS (SELECT FROM shipment s
+                                WHERE s.order_id = f.order_id AND s.fulfillment_id = f.id)
+                  GROUP BY f.order_id, f.decision_id) f
+            JOIN decision d ON d.order_id = f.order_id AND d.id = f.decision_id
+            """
+        )
+        yield from cursor
 
 
 def telling_orders(connection: db.Connection, most: int) -> list[tuple[str, str]]:

@@ -29,6 +29,7 @@ PATIENCE = timedelta(days=75)
 """After the last arrival a run goes on for so long at most; what is open then is stuck."""
 LOOK_EVERY = timedelta(hours=6)
 """How often a run asks whether all is done, in simulated time: it counts all orders."""
+PROGRESS_SECONDS = 2.0
 MOST_EXPLAINED = 6
 TICKS_MINUTES = (5, 10, 15, 30, 60, 120)
 MOST_TICKS = 4_000
@@ -77,6 +78,8 @@ def run_dataset(
             stack.enter_context(contextlib.closing(db.connect(url, application_name=name)))
             for name in ("simulator", "dispatcher", *["worker"] * plan.workers)
         ]
+        reading = db.connect(url, application_name="simulator", autocommit=True)
+        connections.insert(0, stack.enter_context(contextlib.closing(reading)))
         return _Run(dataset, plan, connections, began).whole(report)
 
 
@@ -89,7 +92,7 @@ class _Run:
         self.dataset = dataset
         self.plan = plan
         self.began = began
-        self.mine, self.dispatching, *self.working = connections
+        self.reading, self.mine, self.dispatching, *self.working = connections
         start = dataset.first or datetime(2026, 1, 1, tzinfo=UTC)
         # On the grid of whole ticks since midnight, so that ticks end at times people know.
         midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -108,9 +111,8 @@ class _Run:
         last_count = [0.0, 0]
 
         def progress(now: datetime) -> None:
-            if time.perf_counter() - last_count[0] > 0.5:
-                unfinished = store.unfinished_orders(self.mine)
-                self.mine.rollback()
+            if time.perf_counter() - last_count[0] > PROGRESS_SECONDS:
+                unfinished = store.unfinished_orders(self.reading)
                 last_count[:] = [time.perf_counter(), unfinished]
                 taken = self.cast.arrivals.taken
                 report(Progress(now=now, orders=taken, closed=taken - unfinished))
@@ -136,6 +138,7 @@ class _Run:
             self.cast.agenda,
             self.cast.arrivals,
             self.cast.watchers,
+            self.reading,
         )
 
     def _until(self) -> datetime:
@@ -144,8 +147,7 @@ class _Run:
             return datetime.max.replace(tzinfo=UTC)
         self._next_look = self.clock.now() + LOOK_EVERY
         latest = (self.dataset.last or self.start) + PATIENCE
-        waits = store.unfinished_orders(self.mine) or store.unsent_effects(self.mine, latest)
-        self.mine.rollback()
+        waits = store.unfinished_orders(self.reading) or store.unsent_effects(self.reading, latest)
         return latest if waits else self.clock.now()
 
     def _outcome(self, spending: Spending) -> Outcome:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -148,11 +148,16 @@ def analyze(connection: db.Connection) -> None:
     connection.execute("ANALYZE")
 
 
-def connectors_with_work(connection: db.Connection, now: datetime) -> list[str]:
-    """Connectors that have effects to send, or to try again, by `now`."""
+def connectors_with_work(
+    connection: db.Connection, connectors: Iterable[str], now: datetime
+) -> list[str]:
+    """Those of the connectors that have effects to send, or to try again, by `now`."""
     rows = fetch(
         connection,
-        "SELECT DISTINCT connector FROM outbox WHERE available_at <= %s ORDER BY connector",
-        (now,),
+        """
+        SELECT c FROM unnest(%s::text[]) AS c
+        WHERE EXISTS (SELECT FROM outbox WHERE connector = c AND available_at <= %s)
+        """,
+        (sorted(connectors), now),
     )
     return [name for (name,) in rows]
