@@ -31,8 +31,9 @@ class Branch:
         self.opening: list[int] = []
         self.carries: dict[int, int] = {}
         self.later: list[int] = []
-        self.must_open: dict[int, int] = {0: 0}
-        """Set of depths no open node carries -> the least that opening nodes for them adds."""
+        self.must_open: dict[int, int] = {}
+        """Set of depths no open node carries, and whether more than one node may still be opened
+        (the last bit) -> the least that opening nodes for them adds."""
         self.weights: dict[int, tuple[int, int, int]] = {}
         """By open node: grams, dimensional grams and the freight of what it sends so far."""
         self.pieces: list[Piece] = []
@@ -93,17 +94,44 @@ class Branch:
                 carries[node] |= 1 << depth
         return carries, later
 
-    def _opens(self, missing: int) -> int:
-        """The least that opening nodes for a set of depths adds: what the dearest of them adds."""
-        found = self.must_open.get(missing)
+    def _opens(self, missing: int, left: int) -> int:
+        """The least that opening nodes for a set of depths adds, with `left` nodes to open: all of
+        them from one node, or, as far as more may be opened, what the dearest adds and what the
+        two cheapest add together."""
+        if not missing:
+            return 0
+        key = missing << 1 | (left > 1)
+        found = self.must_open.get(key)
         if found is None:
-            found = max(
-                fresh[0][0] - self.tail[depth] + self.tail[depth + 1]
-                for depth, fresh in enumerate(self.fresh)
-                if missing >> depth & 1
-            )
-            self.must_open[missing] = found
+            depths = [depth for depth in range(len(self.order)) if missing >> depth & 1]
+            least = [self.tail[depth] - self.tail[depth + 1] for depth in depths]
+            adds = [self.fresh[d][0][0] - one for d, one in zip(depths, least, strict=True)]
+            found = adds[0]
+            if len(depths) > 1:
+                found = self._together(depths) - sum(least)
+                if left > 1:
+                    adds.sort()
+                    found = min(found, max(adds[-1], adds[0] + adds[1]))
+            self.must_open[key] = found
         return found
+
+    def _together(self, depths: list[int]) -> int:
+        """What bundles cost at the cheapest node that carries them all."""
+        search = self.search
+        choices = [search.choices[self.order[depth]] for depth in depths]
+        nodes = choices[0].keys() & choices[1].keys()
+        for choice in choices[2:]:
+            nodes &= choice.keys()
+        if not nodes:
+            return NO_LIMIT
+        bundles = [self.bundles[self.order[depth]] for depth in depths]
+        grams = sum([bundle.grams * bundle.quantity for bundle in bundles])
+        dimensional = sum([bundle.dimensional * bundle.quantity for bundle in bundles])
+        row = search.view.rows[max(grams, dimensional) + search.rules.tare if grams else 0]
+        zones, fixed = search.view.cell.zones, search.fixed
+        return search.rules.split + min(
+            [fixed[n] + row[zones[n]] + sum([choice[n] for choice in choices]) for n in nodes]
+        )
 
     def _least(self) -> int:
         """No plan from two nodes or more scores less: at least two bundles open a node each, the
@@ -150,7 +178,10 @@ class Branch:
         search, weights, choice = self.search, self.weights, self.search.choices[k]
         rows, zones, tare = search.view.rows, search.view.cell.zones, search.rules.tare
         missing = self.later[depth + 1] & ~cover
-        rest = self.tail[depth + 1] + self._opens(missing)
+        left = search.max_nodes - len(weights)
+        if missing and not left:
+            return
+        rest = self.tail[depth + 1] + self._opens(missing, left)
         if self.several and not missing and len(weights) == 1:
             rest += self.opening[depth + 1]
         quantity = bundle.quantity
@@ -183,7 +214,7 @@ class Branch:
         rest = score + self.tail[depth + 1]
         if self.several and not weights:
             rest += self.opening[depth + 1]
-        last = len(weights) + 1 == search.max_nodes
+        left = search.max_nodes - len(weights) - 1
         quantity = bundle.quantity
         weight = (bundle.grams * quantity, bundle.dimensional * quantity)
         for least, node, freight in self.fresh[depth]:
@@ -193,8 +224,8 @@ class Branch:
                 continue
             missing = later & ~(cover | carries[node])
             if missing:
-                opens = self._opens(missing)
-                if last or score + least + self.tail[depth + 1] + opens > search.limit:
+                opens = self._opens(missing, left) if left else NO_LIMIT
+                if score + least + self.tail[depth + 1] + opens > search.limit:
                     continue
             if overlap and not self._enough([(node, k, quantity)]):
                 continue

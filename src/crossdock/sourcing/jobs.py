@@ -30,6 +30,9 @@ from crossdock.sourcing.state import Column, Wave
 
 NO_PROMISE = 1 << 40
 
+SCANNED_AT_ONCE = 128
+"""Nodes looked through at once for those that hold a product many nodes hold."""
+
 Options = list[tuple[int, int]]
 """Nodes and the cost of a bundle there."""
 Piece = tuple[int, int, int]
@@ -255,17 +258,23 @@ def _nearest_options(
     left = bundle.needs[0].column.left
     if len(left) <= desk.nearest:
         return build(job, number, view, desk, short, left.items())
-    order = [node for node in view.cell.nearest_first() if node in left]
+    order = view.cell.nearest_first()
     options: Options = []
+    holders: list[tuple[int, int]] = []
+    looked_at: set[int] = set()
     seen = 0
-    while len(options) < desk.nearest and seen < len(order):
-        chunk = order[seen : seen + desk.nearest - len(options)]
-        seen += len(chunk)
-        pairs = [(node, left[node]) for node in chunk]
-        options += build(job, number, view, desk, short, pairs)
-    looked_at = set(order[:seen])
-    pairs = [(node, left[node]) for node in desk.centers if node in left and node not in looked_at]
-    return options + build(job, number, view, desk, short, pairs) if pairs else options
+    while len(options) < desk.nearest:
+        wanted = desk.nearest - len(options)
+        while len(holders) < wanted and seen < len(order):
+            holders += [(n, left[n]) for n in order[seen : seen + SCANNED_AT_ONCE] if n in left]
+            seen += SCANNED_AT_ONCE
+        if not holders:
+            break
+        chunk, holders = holders[:wanted], holders[wanted:]
+        looked_at.update([node for node, _ in chunk])
+        options += build(job, number, view, desk, short, chunk)
+    chunk = [(node, left[node]) for node in desk.centers if node in left and node not in looked_at]
+    return options + build(job, number, view, desk, short, chunk) if chunk else options
 
 
 def plain_options(

@@ -15,7 +15,7 @@ import msgspec
 
 from crossdock.sourcing.eligibility import CAPACITY, FAR
 from crossdock.sourcing.jobs import Job, Piece
-from crossdock.sourcing.market import Market, Takes
+from crossdock.sourcing.market import Market, Prices, Takes
 from crossdock.sourcing.model import Decision
 from crossdock.sourcing.records import Accountant
 from crossdock.sourcing.search import Plan, Search
@@ -27,9 +27,12 @@ if TYPE_CHECKING:
 UNKNOWN_REGRET = 1 << 60
 PLANS_BID = 16
 """Plans an order brings to the market."""
-TRADE_ATTEMPTS = 4
 BEST_BID = 8
 """So many of them are the best it has; the others were come across."""
+TRADE_ATTEMPTS = 4
+"""How often the trade is tried before it is given up because an order has more units open."""
+WORTH_ASKING = 30
+"""An order that could save less than this part of its cost does not ask."""
 
 
 class Placement:
@@ -72,6 +75,8 @@ class Joint:
         self.placed = placed
         self.capacity = run.state.capacity
         self.limits = run.policy.search
+        self.prices: Prices = {}
+        """What the market found: who misses something worth less than its price need not ask."""
 
     def improve(self) -> None:
         """Trades, then lets every order that misses something ask the others, in sequence."""
@@ -79,22 +84,26 @@ class Joint:
         if missing and self.run.policy.choose == "cost":
             self._trade(missing)
             missing = self._missing()
-        for _ in range(self.limits.joint_rounds):
-            bettered = [number for number in missing if self._ask(self.placed[number])]
+        for turn in range(self.limits.joint_rounds):
+            if turn:
+                missing = self._missing()
+            bettered = [n for n, miss in missing.items() if self._ask(self.placed[n], miss)]
             if not bettered:
                 return
-            missing = self._missing()
 
-    def _missing(self) -> list[int]:
+    def _missing(self) -> dict[int, Miss]:
         """The orders that may save most by what others hold, in the sequence of the batch."""
-        found = []
+        found: dict[int, Miss] = {}
         for number, placement in self.placed.items():
             if placement.job.contended or CAPACITY in placement.job.rejected:
-                saving = self._miss(placement).saving
-                if saving > 0:
-                    found.append((-saving, number))
-        chosen = {number for _, number in sorted(found)[: self.limits.joint_orders]}
-        return [number for number in self.placed if number in chosen]
+                miss = self._miss(placement)
+                if miss.saving * WORTH_ASKING > placement.score:
+                    found[number] = miss
+        if len(found) > self.limits.joint_orders:
+            ranked = sorted((-miss.saving, number) for number, miss in found.items())
+            chosen = {number for _, number in ranked[: self.limits.joint_orders]}
+            return {number: miss for number, miss in found.items() if number in chosen}
+        return found
 
     def _miss(self, placement: Placement) -> Miss:
         """Bounds what the order could save at each node it lost: the bundle there, with a package
@@ -109,16 +118,20 @@ class Joint:
             if view.cell.zones[node] == FAR:
                 continue
             more = placement.score - known - self._least(search, k, node) + (floor[k] or 0)
+            for need in job.bundles[k].needs:
+                price = self.prices.get((id(need.column), node), 0)
+                more -= round(price) * need.units * job.bundles[k].quantity
             if more > 0:
                 saving = max(saving, more)
                 shelves.append((k, node))
         for node in sorted(squeezed):
+            price = round(self.prices.get((0, node), 0))
             for k, bundle in enumerate(job.bundles):
                 if bundle.needs[0].column.left.get(node, 0) < bundle.quantity:
                     continue
                 more = placement.score - known - self._least(search, k, node) + (floor[k] or 0)
-                if more > 0:
-                    saving = max(saving, more)
+                if more > price:
+                    saving = max(saving, more - price)
                     places.append(node)
                     break
         return Miss(saving, shelves, places)
@@ -136,7 +149,7 @@ class Joint:
             cost += each * units + desk.fail[node] + need.product.freight_line
         return cost
 
-    def _trade(self, missing: list[int]) -> None:
+    def _trade(self, missing: dict[int, Miss]) -> None:
         """Plans those that compete again, at prices for what they compete for."""
         run = self.run
         group = self._competitors(missing)
@@ -153,6 +166,7 @@ class Joint:
         turns += [number for number in group if number not in set(turns)]
         after = self._place_all(turns, before)
         market.close()
+        self.prices = market.prices
         cheaper = sum(p.score for p in after.values()) < sum(p.score for p in before.values())
         if cheaper and not self._worse_off(after, before):
             self.placed.update(after)
@@ -179,12 +193,11 @@ class Joint:
         """Orders with more units open than before."""
         return [n for n, one in after.items() if one.open_units > before[n].open_units]
 
-    def _competitors(self, missing: list[int]) -> list[int]:
+    def _competitors(self, missing: dict[int, Miss]) -> list[int]:
         """The orders that miss something, and those that hold it."""
         found = set(missing)
-        for number in missing:
+        for number, miss in missing.items():
             one = self.placed[number]
-            miss = self._miss(one)
             for k, node in miss.shelves:
                 for need in one.job.bundles[k].needs:
                     found |= need.column.users.get(node, set())
@@ -209,12 +222,9 @@ class Joint:
         if plans:
             market.bid(job.number, plans)
 
-    def _ask(self, mine: Placement) -> bool:
-        """Tries to better one order, alone or by an exchange; says whether it did."""
+    def _ask(self, mine: Placement, miss: Miss) -> bool:
+        """Tries to better one order by an exchange; says whether it did."""
         run = self.run
-        miss = self._miss(mine)
-        if miss.saving <= 0:
-            return False
         run.give_back(mine)
         now = Accountant(mine.search).score(mine.pieces)
         wish = self._wish(mine.job, miss)

@@ -24,6 +24,9 @@ HALVED_AFTER_ROUNDS = 8
 NO_ALTERNATIVE = 1 << 60
 
 Floats = npt.NDArray[np.float64]
+Resource = tuple[int, int]
+"""The identity of a column (0 for places of a day) and a node."""
+Prices = dict[Resource, int]
 Takes = dict[int, int]
 """Units of each resource a plan takes, by the resource's number."""
 
@@ -34,8 +37,9 @@ class Market:
     def __init__(self, capacity: Capacity) -> None:
         self.capacity = capacity
         self.bidders: list[int] = []
-        self._numbers: dict[tuple[int, int], int] = {}
+        self._numbers: dict[Resource, int] = {}
         self._resources: list[tuple[Column | None, int]] = []
+        self.prices: Prices = {}
         self._offered: list[int] = []
         """By unit on offer: its resource and what offering it costs."""
         self._offer_cost: list[int] = []
@@ -122,13 +126,18 @@ class Market:
         self.capacity.price({})
         self.capacity.trading = False
 
-    def _number(self, key: tuple[int, int], column: Column | None, node: int) -> int:
+    def _number(self, key: Resource, column: Column | None, node: int) -> int:
         number = self._numbers[key] = len(self._resources)
         self._resources.append((column, node))
         return number
 
     def _put(self, prices: Floats) -> None:
         places: dict[int, int] = {}
+        self.prices = {
+            key: price
+            for key, price in zip(self._numbers, np.rint(prices).tolist(), strict=True)
+            if price
+        }
         for (column, node), price in zip(self._resources, np.rint(prices).tolist(), strict=True):
             if price <= 0:
                 continue

@@ -237,7 +237,7 @@ class Search(Part, frozen=True, kw_only=True):
     joint_rounds: int = 1
     """Passes over orders that lost something to others of their batch, after all were planned in
     sequence; 0 turns the joint view off."""
-    joint_orders: int = 500
+    joint_orders: int = 1000
     """Of those orders, so many that may save most."""
     joint_trials: int = 6
     """Exchanges tried for one contended order in a pass."""
