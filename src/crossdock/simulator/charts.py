@@ -276,15 +276,21 @@ def map_chart(
                 f'style="fill:var({dot.color})"><title>{escape(dot.title)}</title></circle>'
             )
     body.append(_legend(legend, 20))
+    outside = sum(not inside(dot.latitude, dot.longitude) for dot in dots)
+    if outside:
+        told = f"{outside} of {len(dots)} nodes lie beyond this map"
+        body.append(text(width - 10, height - 12, told, "legend", "end"))
     return svg(kind, label, width, height, body)
 
 
 def _surroundings(nodes: Sequence[float], others: Sequence[float]) -> tuple[float, float]:
-    """The range of the nodes, widened by half of it towards others, with a margin."""
-    low, high = min(nodes), max(nodes)
-    reach = max((high - low) * 0.5, 1.0)
-    near = [value for value in others if low - reach <= value <= high + reach]
-    low, high = min([low, *near]), max([high, *near])
+    """The range of all but the outermost hundredths of the nodes, widened a little to others."""
+    ordered = sorted(nodes)
+    cut = len(ordered) // 100
+    low, high = ordered[cut], ordered[-1 - cut]
+    reach = max((high - low) * (0.15 if cut else 0.5), 1.0)
+    near = [value for value in (*others, *nodes) if low - reach <= value <= high + reach]
+    low, high = min(near, default=low), max(near, default=high)
     margin = max((high - low) * 0.04, 0.2)
     return low - margin, high + margin
 

@@ -120,7 +120,9 @@ def _flow(flow: Flow, spots: dict[str, _Spot], most: int, forward: bool) -> str:
     if forward:
         start, end = (a.x, a.y + half), (b.x, b.y - half - 7)
         bend = max((end[1] - start[1]) * 0.5, 24)
-        curve = (start[0], start[1] + bend, end[0], end[1] - bend)
+        # Past a box that stands in the way.
+        aside = -BOX_WIDTH * 0.8 if a.x == b.x and b.y - a.y > 1.5 * (BOX_HEIGHT + GAP_Y) else 0.0
+        curve = (start[0] + aside, start[1] + bend, end[0] + aside, end[1] - bend)
         tip = f"M{end[0]:.1f} {end[1] + 7:.1f}l-5 -9h10z"
     else:
         side = BOX_WIDTH / 2 if b.x >= a.x else -BOX_WIDTH / 2

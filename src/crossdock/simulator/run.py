@@ -155,7 +155,7 @@ class _Run:
         connection, dataset, ended = self.mine, self.dataset, self.clock.now()
         totals = figures_store.totals(connection)
         steps = figures_store.steps(connection)
-        last = figures_store.last_moment(connection) or ended
+        last = figures_store.nearly_all_happened(connection) or ended
         width = figures.interval_width(self.start, last)
         outcome = Outcome(
             run=self._ran(ended, spending),
