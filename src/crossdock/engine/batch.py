@@ -77,6 +77,7 @@ class Batch:
         *,
         rounds: int,
         takes_over: bool = True,
+        first_open: Mapping[int, int] | None = None,
         recorder: Recorder | None = None,
     ) -> None:
         self.registry = registry
@@ -87,6 +88,7 @@ class Batch:
         self.entries = entries
         self.rounds = rounds
         self.takes_over = takes_over
+        self.first_open = first_open
         self.recorder = recorder
         self.slots: dict[str, Slot] = {}
         self.queue: list[Delivery] = []
@@ -272,7 +274,13 @@ class Batch:
             return False
         self.held.add(shard)
         self.entries.update(store.last_entries(connection, [shard]))
-        waiting = store.read_inbox(connection, [shard], len(self.consumed), len(self.consumed))
+        waiting = store.read_inbox(
+            connection,
+            [shard],
+            len(self.consumed),
+            len(self.consumed),
+            first_open=self.first_open,
+        )
         self.consumed.extend(waiting)
         self.queue.extend(self._delivery(message) for message in waiting)
         return True

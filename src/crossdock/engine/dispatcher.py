@@ -29,6 +29,7 @@ from crossdock.engine.effects import (
     TryLater,
     Unknown,
 )
+from crossdock.engine.fence import Fence
 from crossdock.engine.routing import shard_number
 from crossdock.kernel.clock import Clock
 from crossdock.kernel.ids import derive
@@ -84,6 +85,8 @@ class Dispatcher:
         self.clock = clock
         self.limits = limits or DispatchLimits()
         self.breakers = {name: Breaker() for name in self.ports}
+        self._fences = {name: Fence("outbox") for name in self.ports}
+        self._first = dict.fromkeys(self.ports, 0)
         self._tokens = {name: (0.0, time.monotonic()) for name in self.ports}
 
     def dispatch(self, connection: Connection, connector: str) -> int:
@@ -94,7 +97,8 @@ class Dispatcher:
         if most < 1:
             return 0
         lease = timedelta(seconds=self.limits.lease_seconds)
-        claimed = outbox_store.claim(connection, connector, now, now + lease, most)
+        first_open = self._first_open(connection, connector)
+        claimed = outbox_store.claim(connection, connector, now, now + lease, most, first_open)
         connection.commit()
         if not claimed:
             return 0
@@ -104,6 +108,14 @@ class Dispatcher:
         self._finish(connection, claimed, results)
         connection.commit()
         return len(claimed)
+
+    def _first_open(self, connection: Connection, connector: str) -> int:
+        """From where to look for open effects: what was sent stays in the index for a while."""
+        fence, known = self._fences[connector], self._first[connector]
+        if fence.look(connection):
+            seen = outbox_store.lowest_open(connection, connector, known)
+            self._first[connector] = known = fence.first_open(known, seen)
+        return known
 
     def drain(self, connection: Connection) -> int:
         """Dispatch in this thread until nothing is due; for simulation and tests."""

@@ -16,9 +16,14 @@ Connection = psycopg.Connection[Any]
 
 
 def claim(
-    connection: Connection, connector: str, now: datetime, until: datetime, limit: int
+    connection: Connection,
+    connector: str,
+    now: datetime,
+    until: datetime,
+    limit: int,
+    first_open: int = 0,
 ) -> list[ClaimedEffect]:
-    """Lease the oldest due effects, at most one per order key.
+    """Lease the oldest due effects, at most one per order key; none is numbered below `first_open`.
 
     An effect is taken only when no older one of its key is left, so that a failing effect holds
     back its own key and nothing else.
@@ -30,14 +35,14 @@ def claim(
                o.created_at, o.process, o.instance, o.route, o.correlation_id,
                o.leased_until IS NOT NULL
         FROM outbox o
-        WHERE o.connector = %s AND o.available_at <= %s
+        WHERE o.connector = %s AND o.number >= %s AND o.available_at <= %s
           AND (o.leased_until IS NULL OR o.leased_until <= %s)
           AND NOT EXISTS (SELECT FROM outbox older
                           WHERE older.connector = o.connector AND older.order_key = o.order_key
                             AND older.number < o.number)
         ORDER BY o.number LIMIT %s FOR UPDATE SKIP LOCKED
         """,
-        (connector, now, now, limit),
+        (connector, first_open, now, now, limit),
     )
     if rows:
         connection.execute(
@@ -56,6 +61,17 @@ def claim(
         )
         for row in rows
     ]
+
+
+def lowest_open(connection: Connection, connector: str, first_open: int) -> int | None:
+    """The lowest number of an open effect; None when there is none."""
+    rows = fetch(
+        connection,
+        "SELECT min(number) FROM outbox WHERE connector = %s AND number >= %s",
+        (connector, first_open),
+    )
+    found: int | None = rows[0][0]
+    return found
 
 
 def put_back(connection: Connection, rows: Sequence[tuple[Any, ...]], now: datetime) -> None:

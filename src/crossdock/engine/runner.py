@@ -19,6 +19,7 @@ import psycopg
 
 from crossdock.engine import dead_letters, store
 from crossdock.engine.batch import Batch, Recorder
+from crossdock.engine.fence import Fence
 from crossdock.engine.registry import Registry
 from crossdock.engine.store import StoredMessage
 from crossdock.engine.transaction import Transaction
@@ -91,6 +92,9 @@ class Runner:
         self.recorder = recorder
         self.prepare = prepare
         self.zones: dict[str, int] = {}
+        self.fence = Fence("inbox")
+        self.first_open: dict[int, int] = {}
+        """Per shard: no open message has a lower number than this."""
 
     def start(self) -> None:
         """Raise the required versions to this build's, unless it is too old itself."""
@@ -135,14 +139,18 @@ class Runner:
     def _run_batch(self) -> Outcome:
         connection = self.connection
         now = self.clock.now()
-        waiting = store.waiting_shards(connection, now)
+        self.fence.look(connection)
+        waiting, lowest = store.waiting_shards(connection, now, self.first_open)
+        for number, seen in lowest.items():
+            known = self.first_open.get(number, 0)
+            self.first_open[number] = self.fence.first_open(known, seen)
         if not waiting:
             return Outcome()
         missing = self.registry.too_old_for(store.required_versions(connection))
         if missing:
             raise WorkerTooOld(missing)
-        wanted = [shard.number for shard in waiting[: self.limits.shards]]
-        held = store.lock_shards(connection, wanted)
+        wanted = [shard.number for shard in waiting]
+        held = store.lock_shards(connection, wanted, self.limits.shards)
         if not held:
             return Outcome()
         if len(self.zones) == 0 or any(number > 63 for number in held):
@@ -177,7 +185,9 @@ class Runner:
         messages = store.read_due_timers(connection, held, now, per_shard, limits.messages)
         room = limits.messages - len(messages)
         if room > 0:
-            messages += store.read_inbox(connection, held, per_shard, room)
+            messages += store.read_inbox(
+                connection, held, per_shard, room, first_open=self.first_open
+            )
         return messages, False
 
     def _choose_one(
@@ -232,6 +242,7 @@ class Runner:
                     tried,
                     rounds=self.limits.rounds,
                     takes_over=not alone,
+                    first_open=self.first_open,
                     recorder=self.recorder,
                 )
                 batch.run(messages)

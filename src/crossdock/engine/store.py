@@ -5,7 +5,7 @@ Lock order: shards by number, before anything else a batch touches.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -83,34 +83,49 @@ def ensure_zone_shards(connection: Connection, zones: Iterable[str]) -> dict[str
     return zone_shards(connection)
 
 
-def waiting_shards(connection: Connection, now: datetime) -> list[WaitingShard]:
-    """Shards with an open message or a due timer, the longest waiting first."""
+def waiting_shards(
+    connection: Connection, now: datetime, first_open: Mapping[int, int]
+) -> tuple[list[WaitingShard], dict[int, int | None]]:
+    """Shards with an open message or a due timer, the longest waiting first.
+
+    And the lowest open number of each shard. `first_open` says from where to look.
+    """
     rows = fetch(
         connection,
         """
-        SELECT s.number, least(m.recorded_at, t.due) AS oldest
+        SELECT s.number, least(m.recorded_at, t.due), m.number
         FROM shard s
-        LEFT JOIN LATERAL (SELECT recorded_at FROM inbox WHERE shard = s.number
+        LEFT JOIN unnest(%s::int[], %s::bigint[]) AS f (shard, number) ON f.shard = s.number
+        LEFT JOIN LATERAL (SELECT number, recorded_at FROM inbox
+                           WHERE shard = s.number AND number >= coalesce(f.number, 0)
                            ORDER BY number LIMIT 1) m ON true
         LEFT JOIN LATERAL (SELECT due FROM timer WHERE shard = s.number AND due <= %s
                            ORDER BY due LIMIT 1) t ON true
-        WHERE m.recorded_at IS NOT NULL OR t.due IS NOT NULL
-        ORDER BY oldest, s.number
         """,
-        (now,),
+        (list(first_open), list(first_open.values()), now),
     )
-    return [WaitingShard(*row) for row in rows]
+    waiting = sorted((oldest, number) for number, oldest, _ in rows if oldest is not None)
+    lowest = {number: seen for number, _, seen in rows}
+    return [WaitingShard(number, oldest) for oldest, number in waiting], lowest
 
 
-def lock_shards(connection: Connection, numbers: Sequence[int]) -> list[int]:
-    """Lock those shards that nobody holds, by number; the rest is left to its holders."""
+def lock_shards(connection: Connection, numbers: Sequence[int], most: int = 1_000) -> list[int]:
+    """Lock the first of those shards that nobody holds, at most so many; returned by number.
+
+    What others hold is skipped, not waited for, so the order of locking does not matter.
+    """
     rows = fetch(
         connection,
-        "SELECT number FROM shard WHERE number = ANY(%s) ORDER BY number"
-        " FOR NO KEY UPDATE SKIP LOCKED",
-        (list(numbers),),
+        """
+        SELECT s.number
+        FROM unnest(%s::int[]) WITH ORDINALITY AS wanted (number, place)
+        JOIN shard s ON s.number = wanted.number
+        ORDER BY wanted.place LIMIT %s
+        FOR NO KEY UPDATE OF s SKIP LOCKED
+        """,
+        (list(numbers), most),
     )
-    return [number for (number,) in rows]
+    return sorted(number for (number,) in rows)
 
 
 def last_entries(connection: Connection, shards: Sequence[int]) -> dict[int, int]:
@@ -140,6 +155,7 @@ def read_inbox(
     per_shard: int,
     limit: int,
     most_bytes: int = BATCH_BYTES,
+    first_open: Mapping[int, int] | None = None,
 ) -> list[StoredMessage]:
     """The oldest open messages of the held shards, in the order of the inbox.
 
@@ -147,6 +163,7 @@ def read_inbox(
     chunk is one message of thousands of moves.
     """
     columns = ", ".join(f"m.{column.strip()}" for column in MESSAGE_COLUMNS.split(","))
+    firsts = [(first_open or {}).get(shard, 0) for shard in shards]
     rows = fetch(
         connection,
         f"""
@@ -154,12 +171,13 @@ def read_inbox(
             SELECT m.shard, m.number, {columns},
                    sum(octet_length(m.body)) OVER (ORDER BY m.number) - octet_length(m.body)
                        AS bytes_before
-            FROM unnest(%s::int[]) AS s (number),
-                 LATERAL (SELECT * FROM inbox WHERE shard = s.number ORDER BY number LIMIT %s) m
+            FROM unnest(%s::int[], %s::bigint[]) AS s (number, first_open),
+                 LATERAL (SELECT * FROM inbox WHERE shard = s.number AND number >= s.first_open
+                          ORDER BY number LIMIT %s) m
             ORDER BY m.number LIMIT %s) AS oldest
         WHERE bytes_before < %s ORDER BY number
         """,
-        (list(shards), per_shard, limit, most_bytes),
+        (list(shards), firsts, per_shard, limit, most_bytes),
     )
     return [StoredMessage(*row) for row in rows]
 
@@ -349,6 +367,31 @@ def forget_tried(connection: Connection, worker: str) -> None:
 
 def clear_suspects(connection: Connection, shards: Sequence[int]) -> None:
     connection.execute("DELETE FROM suspect_shard WHERE shard = ANY(%s)", (list(shards),))
+
+
+def last_number(connection: Connection, table: str) -> tuple[int, bool]:
+    """The last number taken for a row of that table, and whether we have written nothing yet."""
+    rows = fetch(
+        connection,
+        "SELECT CASE WHEN is_called THEN last_value ELSE 0 END,"
+        f" pg_current_xact_id_if_assigned() IS NULL FROM {table}_number_seq",
+    )
+    number, is_fresh = rows[0]
+    return number, is_fresh
+
+
+def transaction_ids(connection: Connection) -> tuple[int, int]:
+    """The lowest id of a transaction under way, and our own, higher than all given out before.
+
+    (A snapshot's xmax will not do: it is the last that ended, and others may run above it.)
+    """
+    rows = fetch(
+        connection,
+        "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint,"
+        " pg_current_xact_id()::text::bigint",
+    )
+    oldest_open, ours = rows[0]
+    return oldest_open, ours
 
 
 def required_versions(connection: Connection) -> dict[str, int]:

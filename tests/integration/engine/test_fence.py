@@ -1,0 +1,96 @@
+"""Looking for open work steps over no rows that are gone, and misses none that come late."""
+
+from __future__ import annotations
+
+import contextlib
+
+from crossdock import db
+from crossdock.engine import inbox, outbox_store, store
+from crossdock.engine.dispatcher import Dispatcher
+from crossdock.engine.effects import TryLater
+from crossdock.engine.fence import Fence
+from crossdock.engine.inbox import Inbound
+from crossdock.kernel.clock import VirtualClock
+from tests.integration.engine.test_dispatcher import Waiter
+from tests.integration.engine.test_runner import count, put, runner_on
+from tests.integration.engine.toy import NOON, Filled, Poured, inbound, kettle_id
+
+
+def test_a_message_whose_number_was_taken_long_ago_is_found_when_it_commits(
+    connection: db.Connection, database_url: str
+) -> None:
+    runner = runner_on(connection, VirtualClock(NOON))
+    with contextlib.closing(db.connect(database_url)) as slow:
+        late = inbound("late", Filled(cups=1), "late")
+        put_without_commit(slow, late)
+        for n in range(40):
+            put(connection, inbound(f"kettle {n}", Filled(cups=1), f"f{n}"))
+            runner.run_until_idle()
+        slow.commit()
+    assert runner.run_until_idle().taken == 1
+    assert count(connection, "inbox") == 0
+    assert store.load_processes(connection, [kettle_id("late")])
+
+
+def test_what_was_consumed_is_not_looked_at_again_though_a_reader_may_still_see_it(
+    connection: db.Connection, database_url: str
+) -> None:
+    runner = runner_on(connection, VirtualClock(NOON))
+    with contextlib.closing(db.connect(database_url)) as reader:
+        reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        reader.execute("SELECT count(*) FROM inbox")
+        for n in range(40):
+            put(connection, *(inbound(f"{n}/{k}", Filled(cups=1), f"{n}/{k}") for k in range(50)))
+            runner.run_until_idle()
+        for _ in range(2 * runner.fence.every):
+            runner.run_batch()
+        assert count(connection, "inbox") == 0
+        last, _ = store.last_number(connection, "inbox")
+        assert last == 2_000
+        assert {runner.first_open[shard] for shard in range(64)} == {last + 1}
+
+
+def test_an_open_effect_is_never_stepped_over(connection: db.Connection) -> None:
+    clock, waiter = VirtualClock(NOON), Waiter()
+    waiter.mood = {kettle_id("stuck"): [TryLater("the table is taken")] * 1_000}
+    runner, dispatcher = runner_on(connection, clock), Dispatcher({"table": waiter}, clock)
+    put(connection, inbound("stuck", Filled(cups=1), "f"), inbound("stuck", Poured(cups=1), "p"))
+    for n in range(40):
+        put(connection, inbound(f"{n}", Filled(cups=1), f"f{n}"))
+        put(connection, inbound(f"{n}", Poured(cups=1), f"p{n}"))
+        runner.run_until_idle()
+        dispatcher.drain(connection)
+    assert outbox_store.open_effects(connection) == {"table": 1}
+    assert outbox_store.lowest_open(connection, "table", dispatcher._first["table"]) is not None
+
+
+def test_a_fence_waits_for_everybody_who_had_taken_a_number(
+    connection: db.Connection, database_url: str
+) -> None:
+    fence = Fence("inbox", every=1)
+
+    def look() -> int:
+        assert fence.look(connection)
+        connection.commit()
+        return fence.settled
+
+    with contextlib.closing(db.connect(database_url)) as slow:
+        put_without_commit(slow, inbound("late", Filled(cups=1), "late"))
+        assert [look() for _ in range(5)] == [0] * 5
+        assert fence.first_open(0, None) == 1
+        slow.commit()
+    assert look() == 1
+    assert fence.first_open(0, 1) == 1, "what is open is never left behind"
+    assert fence.first_open(0, None) == 2
+
+
+def test_a_fence_is_not_looked_for_by_who_may_be_older_than_others(
+    connection: db.Connection,
+) -> None:
+    fence = Fence("inbox", every=1)
+    put_without_commit(connection, inbound("early", Filled(cups=1), "early"))
+    assert not fence.look(connection)
+
+
+def put_without_commit(connection: db.Connection, item: Inbound) -> None:
+    inbox.receive(connection, [item], NOON)
