@@ -18,12 +18,23 @@ from rich.console import Console, ConsoleDimensions
 from typer.core import TyperGroup
 
 from crossdock import db, postgres
+from crossdock.catalog.errors import MasterDataRefused, NetworkUnreadable
 from crossdock.kernel.errors import Fault, SettingRefused
 from crossdock.settings import DatabaseSettings, Settings, load_settings
+from crossdock.sourcing.errors import PolicyNotFound, PolicyRefused
 
 FOUND_SOMETHING = 1
 WRONG_USAGE = 2
 FAULT = 3
+
+OF_THE_USER = (
+    SettingRefused,
+    PolicyNotFound,
+    PolicyRefused,
+    NetworkUnreadable,
+    MasterDataRefused,
+)
+"""Faults of what was given to a command: waiting does not help."""
 
 
 class _Terminal(Console):
@@ -76,7 +87,7 @@ class FaultsShown(TyperGroup):
             )
             if fault.advice:
                 errors.print(fault.advice, markup=False, highlight=False, soft_wrap=True)
-            code = WRONG_USAGE if isinstance(fault, SettingRefused) else FAULT
+            code = WRONG_USAGE if isinstance(fault, OF_THE_USER) else FAULT
             raise typer.Exit(code) from fault
 
 
