@@ -20,6 +20,8 @@ WORKERS = 2
 WARM_UP = 32
 """Messages a worker handles before the clock starts, to read network and products."""
 
+WARM_UP_SECONDS = 300.0
+"""A worker that takes longer has died."""
 IDLE_SECONDS = 0.004
 """Before a worker that found nothing looks again; doubles up to 16 times as much."""
 
@@ -127,14 +129,18 @@ class Crew:
 
     def work(self) -> Round:
         """Let them work until nothing waits."""
-        self._gate.wait()
+        self._open_gate()
         return Round([self._answers.get(timeout=3600) for _ in self._workers])
 
     def dismiss(self) -> None:
         self._stop.set()
-        self._gate.wait()
+        self._open_gate()
         for worker in self._workers:
             worker.join()
+
+    def _open_gate(self) -> None:
+        """Raises threading.BrokenBarrierError when a worker does not come to the gate."""
+        self._gate.wait(timeout=WARM_UP_SECONDS)
 
 
 class Measured(NamedTuple):

@@ -1,0 +1,41 @@
+"""Benchmarks at a scale that takes seconds: what they answer, never how fast it was."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+from crossdock.bench.result import BenchResult
+
+TINY = 0.002
+
+
+def run(name: str) -> BenchResult:
+    found = importlib.import_module(f"crossdock.bench.{name}").run(seed=1, scale=TINY)
+    assert isinstance(found, BenchResult)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("orders", {"rows inserted per order", "WAL bytes per order", "peak MiB of a worker"}),
+        ("lifecycle", {"messages per order", "effects per order", "limit of inserted rows alone"}),
+        ("history", {"closed orders", "rows of closed orders", "orders/s beside history"}),
+        ("soak", {"orders/s by part", "dead rows at most", "seconds"}),
+    ],
+)
+def test_a_bench_tells_its_figure_its_limit_and_what_they_are_made_of(
+    name: str, told: set[str]
+) -> None:
+    result = run(name)
+    assert result.name == name
+    assert result.unit == "orders/s"
+    assert result.value > 0 and result.limit > 0
+    assert result.ratio == pytest.approx(result.value / result.limit)
+    assert "%" in result.aim
+    assert told <= result.parts.keys()
+    assert result.parts.get("dead letters", 0) == 0
+    assert result.parts.get("orders not closed", 0) == 0
