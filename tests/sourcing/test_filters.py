@@ -371,3 +371,37 @@ def test_lateness_without_a_limit_only_costs() -> None:
     demand = order(("lamp", 1), to="los-angeles", arrive_by=datetime(2026, 11, 4, tzinfo=UTC))
     [decision] = decide([demand], {"lamp": {SOHO: 1}}, [node(SOHO)], policy(cost=cost))
     assert decision.chosen.nodes[0].cost.lateness == 10 * 7
+
+
+def test_a_store_the_customer_chose_is_never_too_far() -> None:
+    soho = node(SOHO, methods=("pickup",))
+    demand = order(("lamp", 1), to="los-angeles", method="pickup", only_nodes=(SOHO,))
+    rules = policy(distance_km={"store": 100}, methods={"pickup": MethodRule(freight=False)})
+    [decision] = decide([demand], {"lamp": {SOHO: 1}}, [soho], rules)
+    assert decision.chosen.nodes[0].cost.freight == 0
+    assert decision.chosen.nodes[0].arrive_on == day("11-03")
+
+
+def test_an_order_without_lines_needs_nothing() -> None:
+    [decision] = decide([order()], {}, [node(SOHO)])
+    assert (decision.chosen.nodes, decision.chosen.unfilled, decision.filled) == ((), (), True)
+
+
+def test_without_coordinates_every_node_is_as_dear_as_the_farthest() -> None:
+    nowhere = order(("lamp", 1), latitude=None, longitude=None)
+    [decision] = decide([nowhere], {"lamp": {SOHO: 1}}, [node(SOHO)])
+    assert decision.chosen.nodes[0].cost.freight == 1000
+
+
+def test_a_parcel_abroad_pays_the_rates_abroad() -> None:
+    from crossdock.sourcing.policy import Abroad
+
+    service = policy().freight.services["standard"]
+    abroad = Abroad(rates=(2000, 3000, 4000), transit_days=8)
+    services = {"standard": msgspec.structs.replace(service, abroad=abroad)}
+    rules = policy(freight=msgspec.structs.replace(policy().freight, services=services))
+    [decision] = decide(
+        [order(("lamp", 1))], {"lamp": {SOHO: 1}}, [node(SOHO, country="CA")], rules
+    )
+    assert decision.chosen.nodes[0].cost.freight == 2000
+    assert decision.chosen.nodes[0].arrive_on == day("11-13")

@@ -34,7 +34,7 @@ from crossdock.sourcing.model import Decision
 from crossdock.sourcing.run import Run
 from crossdock.sourcing.tools import Tools
 
-HOLDERS = 60
+HOLDERS = 100
 """Nearest nodes holding a line's SKU that the program may use, beside the centers and the nodes
 the planner used: more than the planner looks at."""
 

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from crossdock.sourcing.run import Run
 
 UNKNOWN_REGRET = 1 << 60
-PLANS_BID = 16
+PLANS_BID = 32
 """Plans an order brings to the market."""
-BEST_BID = 8
+BEST_BID = 16
 """So many of them are the best it has; the others were come across."""
 TRADE_ATTEMPTS = 4
 """How often the trade is tried before it is given up because an order has more units open."""

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossdock.sourcing.eligibility import FAR, method_rule
+from crossdock.sourcing.model import NodeKind
 from crossdock.sourcing.network import Network
 from crossdock.sourcing.policy import SourcingPolicy
 
@@ -19,6 +20,7 @@ CellKey = tuple[int, int, str, int]
 """Rounded latitude and longitude (or NOWHERE twice), country, number of the distance limits."""
 
 NOWHERE = 1 << 40
+ANY_DISTANCE = -1
 
 
 class Cell:
@@ -53,10 +55,12 @@ class Places:
         self._foreign: dict[str, npt.NDArray[np.bool_]] = {}
         self._cells: dict[CellKey, Cell] = {}
 
-    def limits(self, method: str, step: int) -> int:
-        """The number of the distance limits of a method in a step of the policy."""
-        number = self._limit_numbers.get((method, step))
-        return self._number_limits(method, step) if number is None else number
+    def limits(self, method: str, step: int, *, named: bool) -> int:
+        """The number of the distance limits of a method in a step of the policy; there are none
+        for an order that names its nodes."""
+        key = ("", ANY_DISTANCE) if named else (method, step)
+        number = self._limit_numbers.get(key)
+        return self._number_limits(*key) if number is None else number
 
     def key(
         self, latitude: float | None, longitude: float | None, country: str, limits: int
@@ -121,12 +125,17 @@ class Places:
         return found
 
     def _number_limits(self, method: str, step: int) -> int:
-        percent = self._policy.steps[step].distance_percent
-        own = method_rule(self._policy, method).distance_km
         farthest = 2**32 - 1
+        percent = 100
+        own: int | None = None
+        kinds: dict[NodeKind, int] = {}
+        if step != ANY_DISTANCE:
+            percent = self._policy.steps[step].distance_percent
+            own = method_rule(self._policy, method).distance_km
+            kinds = self._policy.distance_km
         limits = []
         for node in self._network.nodes:
-            by_kind = self._policy.distance_km.get(node.kind)
+            by_kind = kinds.get(node.kind)
             meters = farthest if by_kind is None else by_kind * 10 * percent
             if own is not None:
                 meters = min(meters, own * 1000)

@@ -179,6 +179,8 @@ class Run:
     def _attempt(self, job: Job, search: Search) -> Search:
         view = search.view
         job.rejected = {}
+        if not job.bundles:
+            return search
         complete = True
         for k in range(len(job.bundles)):
             short: dict[int, int] = {}
@@ -207,9 +209,11 @@ class Run:
         if lane is None:
             lane = self._lanes[key] = self._lane(Profile(*key))
         profile, mask, wave, limits, arrivals, rows = lane
+        tools = self.tools
         if demand.excluded_nodes or demand.only_nodes:
             mask = self._narrowed(mask, demand)
-        tools = self.tools
+            if demand.only_nodes:
+                limits = tools.places.limits(demand.method, step, named=True)
         cell = tools.places.at(demand.latitude, demand.longitude, demand.country, limits)
         if self._has_remote:
             remote = tools.book.remote_minor(demand.country, demand.postal_code)
@@ -227,7 +231,7 @@ class Run:
             profile,
             self.state.capacity.follow(wave, tools.mask(profile)),
             wave,
-            tools.places.limits(profile.method, profile.step),
+            tools.places.limits(profile.method, profile.step, named=False),
             tools.book.arrivals(service),
             tools.book.rows(service, self._peak),
         )
@@ -250,9 +254,13 @@ class Run:
 
     def _prepare_places(self, orders: Sequence[OrderDemand]) -> None:
         places = self.tools.places
-        limits = {order.method: places.limits(order.method, 0) for order in orders}
         places.prepare(
-            places.key(order.latitude, order.longitude, order.country, limits[order.method])
+            places.key(
+                order.latitude,
+                order.longitude,
+                order.country,
+                places.limits(order.method, 0, named=bool(order.only_nodes)),
+            )
             for order in orders
         )
 

@@ -16,7 +16,7 @@ from crossdock.sourcing.policy import SourcingPolicy
 from crossdock.sourcing.products import Product
 from crossdock.sourcing.rules import Rules
 
-CACHED_PRODUCTS = 200_000
+CACHED_PRODUCTS = 50_000
 
 
 class Tools:
