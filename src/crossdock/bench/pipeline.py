@@ -57,14 +57,15 @@ def work(url: str, now: datetime, index: int, gate: Any, stop: Any, answers: Any
 
 def _until_idle(runner: Runner, warmed: int) -> Turn:
     started = ended = time.time()
-    batches, taken, dead, idle = 0, 0, 0, 0
-    while idle < 5:
+    batches, taken, dead = 0, 0, 0
+    while True:
         outcome = runner.run_batch()
         if not outcome.taken:
-            idle += 1
-            time.sleep(0.01)
+            if not store.anything_open(runner.connection):
+                break
+            time.sleep(IDLE_SECONDS)
             continue
-        idle, ended = 0, time.time()
+        ended = time.time()
         batches, taken, dead = batches + 1, taken + outcome.taken, dead + outcome.dead
     return Turn(started, ended, batches, warmed, taken, dead, _peak_mib())
 

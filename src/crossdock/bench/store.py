@@ -251,3 +251,11 @@ def look_at_everything(connection: db.Connection) -> None:
     """Begin a transaction that goes on seeing the database as it is now."""
     connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     connection.execute("SELECT count(*) FROM shard")
+
+
+def anything_open(connection: db.Connection) -> bool:
+    """Whether a message waits, or is in some worker's batch that is not committed yet."""
+    row = connection.execute("SELECT EXISTS (SELECT FROM inbox)").fetchone()
+    connection.commit()
+    assert row is not None
+    return bool(row[0])
