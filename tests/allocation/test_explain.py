@@ -78,3 +78,16 @@ def test_what_stays_open_is_told_with_its_reason(told: Market) -> None:
     told.allocate("east", wanted)
     shown = CliRunner().invoke(app, ["explain", "W-1", "--channel", "tv"], env=WIDE)
     assert "Open: line 1, 1 x jug: too few units; backorder until" in shown.output
+
+
+def test_every_nodes_part_is_told_when_asked(told: Market) -> None:
+    shown = CliRunner().invoke(app, ["explain", order(1), "--nodes"], env=WIDE)
+    assert shown.exit_code == 0, shown.output
+    table = shown.output[shown.output.index("Every node for line 1: 2 x mug") :]
+    for node in (BOSTON, PROVIDENCE, HARTFORD):
+        assert node in table
+    asked = CliRunner().invoke(app, ["explain", order(1), "--nodes", "--json"], env=WIDE)
+    (choice,) = json.loads(asked.output)["decisions"]
+    (line,) = choice["nodes"]
+    reasons = {one["node"]: one["reason"] for one in line["nodes"]}
+    assert (reasons[BOSTON], reasons[HARTFORD]) == (None, "excluded")

@@ -68,10 +68,10 @@ def test_a_decision_reads_like_this() -> None:
     )
     assert told[1:] == [
         "  east: 2 x lamp; 1 km, leaves 2026-11-03, arrives 2026-11-04; 700 (freight 700)",
-        "  open: line 2, 1 x rug: has too few; backorder until 2026-11-17",
+        "  open: line 2, 1 x rug: too few units; backorder until 2026-11-17",
         "  total 700",
         "  runner-up: west for 1600 (+900)",
-        "  out: north, west: has too few",
+        "  out: north, west: too few units",
     ]
 
 

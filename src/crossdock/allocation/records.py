@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -14,8 +15,11 @@ from crossdock.allocation.policies import PolicyShelf
 from crossdock.allocation.store import StoredDecision
 from crossdock.db import Connection
 from crossdock.sourcing.errors import RecordRefused
+from crossdock.sourcing.explain import Examination, examine
 from crossdock.sourcing.model import Decision, OrderDemand, SkuFacts, Stock
+from crossdock.sourcing.network import Network
 from crossdock.sourcing.planner import plan
+from crossdock.sourcing.policy import SourcingPolicy
 
 
 class RunInputs(msgspec.Struct, frozen=True, array_like=True):
@@ -114,6 +118,40 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
 def replay_decision(connection: Connection, order_id: str) -> list[Replayed]:
     """Make every stored choice for an order again, from its batch's stored inputs alone."""
     found = []
+    for decision, batch in _batches(connection, order_id):
+        again = plan(
+            batch.orders, batch.stock, batch.network, batch.products, batch.policy, batch.at,
+            batch.run_id,
+        )  # fmt: skip
+        by_sequence = {each.sequence: each for each in again}
+        found.append(Replayed(stored=decision, again=by_sequence[decision.sequence]))
+    return found
+
+
+def examined(connection: Connection, order_id: str) -> list[Examination]:
+    """What every node had to do with every stored choice for an order, in the order made."""
+    return [
+        examine(
+            batch.orders, batch.stock, batch.network, batch.products, batch.policy, batch.at,
+            decision.sequence, batch.run_id,
+        )
+        for decision, batch in _batches(connection, order_id)
+    ]  # fmt: skip
+
+
+class _Batch(NamedTuple):
+    """A planning run's inputs, ready to be planned again."""
+
+    orders: tuple[OrderDemand, ...]
+    stock: Stock
+    network: Network
+    products: dict[str, SkuFacts]
+    policy: SourcingPolicy
+    at: datetime
+    run_id: str
+
+
+def _batches(connection: Connection, order_id: str) -> Iterator[tuple[Decision, _Batch]]:
     shelf = PolicyShelf()
     for stored in store.decisions_of(connection, order_id):
         record = _decode_record(stored.body)
@@ -123,18 +161,18 @@ def replay_decision(connection: Connection, order_id: str) -> list[Replayed]:
             if batch is None or nodes is None:
                 raise RecordRefused(f"the inputs of planning run {run_id} are not stored")
             inputs = decode_inputs(batch.inputs)
-            again = plan(
-                inputs.orders,
-                inputs.stock,
-                decode_nodes(nodes),
-                {facts.sku: facts for facts in inputs.products},
-                shelf.version(connection, batch.policy_version),
-                batch.decided_at,
-                run_id,
+            yield (
+                decision,
+                _Batch(
+                    inputs.orders,
+                    inputs.stock,
+                    decode_nodes(nodes),
+                    {facts.sku: facts for facts in inputs.products},
+                    shelf.version(connection, batch.policy_version),
+                    batch.decided_at,
+                    run_id,
+                ),
             )
-            by_sequence = {each.sequence: each for each in again}
-            found.append(Replayed(stored=decision, again=by_sequence[decision.sequence]))
-    return found
 
 
 def _inputs(connection: Connection, run_id: str, stored: StoredDecision) -> RunInputs:

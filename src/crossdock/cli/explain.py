@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from crossdock.allocation import store
-from crossdock.allocation.records import Explained, explained, replay_decision
+from crossdock.allocation.records import Explained, examined, explained, replay_decision
 from crossdock.allocation.store import FoundOrder
 from crossdock.cli.context import (
     FOUND_SOMETHING,
@@ -22,27 +22,8 @@ from crossdock.cli.context import (
 from crossdock.db import Connection
 from crossdock.kernel.ids import is_id
 from crossdock.kernel.money import text_of
-from crossdock.sourcing.model import CostParts, PlannedNode, Reason
-
-WHY = {
-    Reason.EXCLUDED: "ruled out by the order: failed or declined before, or not the store chosen",
-    Reason.NODE_OFF: "switched off, or does not offer the method",
-    Reason.GROUP: "left out by the policy's kinds, groups or brands",
-    Reason.DISTANCE: "too far away",
-    Reason.CAPABILITY: "lacks what the method or the product needs",
-    Reason.PRODUCT: "does not send this product, or not by this method",
-    Reason.LANE: "owner, company or border forbids this lane",
-    Reason.DANGEROUS_GOODS: "may not send these dangerous goods",
-    Reason.SHELF_LIFE: "its units would not live long enough",
-    Reason.CLOSED: "closed on all days the policy waits",
-    Reason.CAPACITY: "no capacity left on the days the policy waits",
-    Reason.LATE: "would arrive later than the policy allows",
-    Reason.MARGIN_FLOOR: "would leave less than the margin floor",
-    Reason.NO_STOCK: "too few units",
-    Reason.TAKEN: "enough at first, but earlier orders of the batch took it",
-    Reason.SPLIT_RULE: "good for some lines only, and the split rules forbid such a plan",
-    Reason.NOT_NEAREST: "more than the policy's number of nearer nodes have it",
-}
+from crossdock.sourcing.explain import WORDS, Examination, LineFinding
+from crossdock.sourcing.model import CostParts, PlannedNode
 
 PARTS = CostParts.__struct_fields__
 
@@ -62,16 +43,20 @@ def explain(
     replay: Annotated[
         bool, typer.Option(help="Also make each decision again from its stored inputs.")
     ] = False,
+    nodes: Annotated[
+        bool, typer.Option(help="Also tell every node's part, by planning the batch again.")
+    ] = False,
 ) -> None:
     """Tell where an order's units leave from, what that costs, and why no other node was better."""
     with open_database(context) as database, connect(database) as connection:
         found = _the_order(connection, order, channel)
         choices = explained(connection, found.id)
         same = [r.is_identical for r in replay_decision(connection, found.id)] if replay else []
+        looks = examined(connection, found.id) if nodes else []
     if as_json:
-        _print_json(found, choices, same)
+        _print_json(found, choices, same, looks)
     else:
-        _print_all(found, choices, same)
+        _print_all(found, choices, same, looks)
     if not choices or not all(same):
         raise typer.Exit(FOUND_SOMETHING)
 
@@ -92,7 +77,9 @@ def _the_order(connection: Connection, text: str, channel: str) -> FoundOrder:
     raise typer.Exit(WRONG_USAGE)
 
 
-def _print_json(found: FoundOrder, choices: list[Explained], same: list[bool]) -> None:
+def _print_json(
+    found: FoundOrder, choices: list[Explained], same: list[bool], looks: list[Examination]
+) -> None:
     decisions = []
     for number, choice in enumerate(choices):
         told = msgspec.to_builtins(choice, str_keys=True)
@@ -101,6 +88,8 @@ def _print_json(found: FoundOrder, choices: list[Explained], same: list[bool]) -
         told["demand"] = None if choice.demand is None else _named(choice.demand)
         if same:
             told["replayed_identically"] = same[number]
+        if looks:
+            told["nodes"] = _named(looks[number].lines)
         decisions.append(told)
     order = {"id": found.id, "channel": found.channel, "number": found.number}
     output.print_json(
@@ -120,7 +109,9 @@ def _named(value: object) -> object:
     return msgspec.to_builtins(value)
 
 
-def _print_all(found: FoundOrder, choices: list[Explained], same: list[bool]) -> None:
+def _print_all(
+    found: FoundOrder, choices: list[Explained], same: list[bool], looks: list[Examination]
+) -> None:
     name = f"{found.channel} {found.number}".strip()
     output.print(f"Order {name}  ({found.id})", style="bold", markup=False, highlight=False)
     if not choices:
@@ -130,6 +121,10 @@ def _print_all(found: FoundOrder, choices: list[Explained], same: list[bool]) ->
         if same:
             verdict = "the same plan" if same[number] else "ANOTHER PLAN"
             output.print(f"Made again from its stored inputs: {verdict}.")
+        if looks:
+            currency = choice.demand.currency if choice.demand else ""
+            for line in looks[number].lines:
+                output.print(_node_table(line, currency))
 
 
 def _print_choice(choice: Explained) -> None:
@@ -151,7 +146,7 @@ def _print_choice(choice: Explained) -> None:
     for line in decision.chosen.unfilled:
         until = f" until {line.until:%Y-%m-%d}" if line.until else ""
         output.print(
-            f"Open: line {line.line_number}, {line.quantity} x {line.sku}: {WHY[line.reason]};"
+            f"Open: line {line.line_number}, {line.quantity} x {line.sku}: {WORDS[line.reason]};"
             f" {line.outcome}{until}",
             markup=False,
             soft_wrap=True,
@@ -161,7 +156,10 @@ def _print_choice(choice: Explained) -> None:
         output.print(_candidate_table(choice, currency))
     for reason, nodes in decision.eliminated.items():
         output.print(
-            f"Out, {WHY[reason]}: {', '.join(nodes)}", markup=False, highlight=False, soft_wrap=True
+            f"Out, {WORDS[reason]}: {', '.join(nodes)}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
         )
 
 
@@ -227,3 +225,20 @@ def _words(part: str) -> str:
 
 def _money(minor: int, currency: str) -> str:
     return text_of(minor, currency) if currency else str(minor)
+
+
+def _node_table(line: LineFinding, currency: str) -> Table:
+    numbers = ", ".join(str(number) for number in line.line_numbers)
+    table = Table(
+        title=f"Every node for line {numbers}: {line.quantity} x {' + '.join(line.skus)}",
+        title_justify="left",
+    )
+    for heading in ("node", "units", "km", "arrives", "alone"):
+        table.add_column(heading, justify="right" if heading in ("units", "km") else "left")
+    for one in line.nodes:
+        told = WORDS[one.reason] if one.reason else ""
+        if one.cost is not None:
+            told = _money(one.cost.total, currency)
+        arrives = one.arrive_on.isoformat() if one.arrive_on else ""
+        table.add_row(one.node, str(one.available), str(one.distance_km), arrives, told)
+    return table

@@ -41,23 +41,23 @@ from crossdock.sourcing.search import Search
 from crossdock.sourcing.tools import Tools
 
 WORDS: dict[Reason, str] = {
-    Reason.EXCLUDED: "ruled out by the order: it failed or declined before, or was not asked for",
-    Reason.NODE_OFF: "inactive, or does not offer the method",
+    Reason.EXCLUDED: "ruled out by the order: failed or declined before, or not the store chosen",
+    Reason.NODE_OFF: "switched off, or does not offer the method",
     Reason.GROUP: "left out by the policy's kinds, groups or brands",
     Reason.DISTANCE: "too far away",
-    Reason.CAPABILITY: "lacks a capability the method or the product needs",
+    Reason.CAPABILITY: "lacks what the method or the product needs",
     Reason.PRODUCT: "does not send this product, or not by this method",
-    Reason.LANE: "goods may not go from there to this order",
-    Reason.DANGEROUS_GOODS: "may not send dangerous goods to this order",
-    Reason.SHELF_LIFE: "would arrive with too little life left",
-    Reason.CLOSED: "closed, or past its cut-off, for longer than the policy waits",
-    Reason.CAPACITY: "has no place left on the days the policy waits",
-    Reason.LATE: "would arrive after the last day the policy allows",
+    Reason.LANE: "owner, company or border forbids this lane",
+    Reason.DANGEROUS_GOODS: "may not send these dangerous goods",
+    Reason.SHELF_LIFE: "its units would not live long enough",
+    Reason.CLOSED: "closed on all days the policy waits",
+    Reason.CAPACITY: "no capacity left on the days the policy waits",
+    Reason.LATE: "would arrive later than the policy allows",
     Reason.MARGIN_FLOOR: "would leave less than the margin floor",
-    Reason.NO_STOCK: "has too few",
-    Reason.TAKEN: "its units went to other orders of the batch",
-    Reason.SPLIT_RULE: "would need a split the policy forbids",
-    Reason.NOT_NEAREST: "enough nearer nodes can fill the line",
+    Reason.NO_STOCK: "too few units",
+    Reason.TAKEN: "enough at first, but other orders of the batch got it",
+    Reason.SPLIT_RULE: "good for some lines only, and the split rules forbid such a plan",
+    Reason.NOT_NEAREST: "more than the policy's number of nearer nodes have it",
 }
 """Each reason in words for a person."""
 
