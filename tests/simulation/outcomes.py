@@ -41,6 +41,7 @@ RAN = Ran(
     peak_memory_bytes=100 * 2**20,
     ticks=40,
     batches=60,
+    longest_batch_seconds=0.2,
     messages=300,
 )
 TOTALS = Totals(

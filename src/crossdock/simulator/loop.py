@@ -62,6 +62,7 @@ class Spending:
     effects: int = 0
     dead_letters: int = 0
     conflicts: int = 0
+    longest_batch_seconds: float = 0.0
 
     def add(self, part: str, since: float) -> float:
         """Book the time since `since` on a part; returns now."""
@@ -168,8 +169,11 @@ class Simulation:
         """Batches by the workers in turn, until all of them in a row found nothing."""
         done = idle = 0
         while idle < len(self.runners):
+            began = time.perf_counter()
             outcome = next(self._turns).run_batch()
             if outcome.taken:
+                took = time.perf_counter() - began
+                self.spending.longest_batch_seconds = max(self.spending.longest_batch_seconds, took)
                 idle = 0
                 done += outcome.taken
                 self.spending.batches += 1

@@ -161,6 +161,8 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
     ticks: int
     """Ticks in which something was due; the others were skipped."""
     batches: int
+    longest_batch_seconds: float
+    """Of wall clock: so long did the longest transaction of a worker hold its locks."""
     messages: int
     """Handled by processes and stations."""
 
