@@ -449,9 +449,10 @@ def test_an_ordinary_user_serves_as_himself_and_root_may_use_his_folder(place: P
     script = _OWNER.replace("sys.stdin.read()", "")
     source = Path(postgres.__file__).parents[2]
     packages = Path(psycopg.__file__).parents[1]
+    programs = {k: v for k, v in os.environ.items() if k == "CROSSDOCK_POSTGRES_BIN"}
     told = subprocess.run(
         [python, "-c", script, str(place / "home" / "data")],
-        env={"PYTHONPATH": f"{source}:{packages}", "HOME": str(place / "home")},
+        env={"PYTHONPATH": f"{source}:{packages}", "HOME": str(place / "home")} | programs,
         user=nobody.pw_uid,
         group=nobody.pw_gid,
         extra_groups=[],
