@@ -99,3 +99,22 @@ def test_a_demo_of_any_size_shows_its_result(tmp_path: Path) -> None:
     assert code == 0, told
     assert "all hold" in told
     assert (tmp_path / "demo" / "report.html").stat().st_size > 20_000
+
+
+def test_a_configuration_folder_is_run_with_its_own_policies(tmp_path: Path) -> None:
+    crossdock("init", tmp_path / "shop")
+    policies = tmp_path / "shop" / "policies"
+    orders = policies / "orders.toml"
+    orders.write_text(
+        orders.read_text("utf-8").replace("total_above = ", "total_above = 1 # "), encoding="utf-8"
+    )
+    out = tmp_path / "out"
+    code, told = crossdock(
+        "run", "--orders", tmp_path / "shop" / "orders.jsonl", "--network", tmp_path / "shop",
+        "--out", out, "--tick", "120",
+    )  # fmt: skip
+    assert code == 0, told
+    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    assert summary["run"]["policy"] == "sourcing.toml"
+    held = [fault["count"] for fault in summary["faults"] if fault["name"] == "hold: suspicion"]
+    assert held and held[0] > 30, "every order above a cent is looked at"

@@ -67,7 +67,17 @@ def run(
     mapping: Annotated[
         Path | None, typer.Option(help="Mapping file (TOML) for formats that have one.")
     ] = None,
-    policy: Policy = "default",
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Sourcing policy: a file, or one of {', '.join(SHIPPED)}; by default "
+            "policies/sourcing.toml of the network folder, else default."
+        ),
+    ] = None,
+    order_policy: Annotated[
+        Path | None,
+        typer.Option(help="Order policy; by default policies/orders.toml of the network folder."),
+    ] = None,
     seed: Seed = 1,
     out: Out = Path("crossdock-run"),
     form: Annotated[
@@ -85,7 +95,8 @@ def run(
 ) -> None:
     """Run every order of a file to its end under a virtual clock, and tell what happened."""
     out.mkdir(parents=True, exist_ok=True)
-    text = _policy_text(policy)
+    named = policy or str(_beside(network, "sourcing.toml") or "default")
+    text = _policy_text(named)
     (out / "rejects.jsonl").unlink(missing_ok=True)
     with Rejects(out / "rejects.jsonl") as rejects:
         known = (
@@ -98,7 +109,8 @@ def run(
         title=f"{orders.name}",
         orders_file=orders.name,
         network=network.name if network else f"a network filled from seed {seed}",
-        policy=(text, policy),
+        policy=(text, Path(named).name),
+        order_policy=order_policy or _beside(network, "orders.toml"),
         seed=seed,
         tick=timedelta(minutes=tick) if tick else tick_for(dataset),
         limit=limit,
@@ -172,6 +184,13 @@ def _bar() -> Progress:
         TextColumn("simulated {task.fields[when]}"),
         console=errors,
     )
+
+
+def _beside(network: Path | None, name: str) -> Path | None:
+    """A policy of a configuration folder."""
+    if network is None or not (network / "policies" / name).is_file():
+        return None
+    return network / "policies" / name
 
 
 def _policy_text(policy: str) -> str:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 
@@ -51,6 +52,8 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     orders_file: str
     network: str
     policy: tuple[str, str]
+    order_policy: Path | None = None
+    """TOML file of the order policy; the shipped one without it."""
     seed: int = 1
     tick: timedelta = timedelta(minutes=5)
     limit: int | None = None
@@ -130,7 +133,8 @@ class _Run:
 
     def _simulation(self) -> Simulation:
         limits = Limits(messages=2_000, shards=64)
-        runners = [Runner(registry(), one, self.clock, limits=limits) for one in self.working]
+        policy = self.plan.order_policy
+        runners = [Runner(registry(policy), one, self.clock, limits=limits) for one in self.working]
         for runner in runners:
             runner.start()
         dispatching = DispatchLimits(batch=5_000)
