@@ -268,6 +268,17 @@ CREATE TABLE demand_gate (
     sku text COLLATE "C" CONSTRAINT demand_gate_pkey PRIMARY KEY
 ) WITH (fillfactor = 50);
 
+-- A gate is there before anybody stands in it: two batches that both made it would wait for each
+-- other, those that only stand in it together do not.
+CREATE FUNCTION open_demand_gates() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO demand_gate SELECT sku FROM opened ORDER BY sku ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER product_opens_its_gate AFTER INSERT ON product
+    REFERENCING NEW TABLE AS opened
+    FOR EACH STATEMENT EXECUTE FUNCTION open_demand_gates();
+
 -- Stand in the gates of these SKUs until the commit, in SKU order: alone where `alone` says so,
 -- elsewhere together with all who do not.
 CREATE FUNCTION pass_demand_gates(skus text[], alone boolean[]) RETURNS void LANGUAGE plpgsql AS $$

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from crossdock import db
 from crossdock.app import registry
 from crossdock.bench import store
-from crossdock.engine.runner import Limits, Runner
+from crossdock.engine.runner import Limits, Outcome, Runner, is_surroundings
 from crossdock.kernel.clock import Clock, VirtualClock
 
 BATCH = 500
@@ -81,7 +81,7 @@ def follow(url: str, clock: Clock, index: int, stop: Any, answers: Any) -> None:
         batches, taken, dead = 0, 0, 0
         idle = IDLE_SECONDS
         while not stop.is_set():
-            outcome = runner.run_batch()
+            outcome = _run_batch(runner)
             if not outcome.taken:
                 time.sleep(idle)
                 idle = min(2 * idle, 16 * IDLE_SECONDS)
@@ -89,6 +89,16 @@ def follow(url: str, clock: Clock, index: int, stop: Any, answers: Any) -> None:
             idle = IDLE_SECONDS
             batches, taken, dead = batches + 1, taken + outcome.taken, dead + outcome.dead
         answers.put(Turn(started, time.time(), batches, 0, taken, dead, _peak_mib()))
+
+
+def _run_batch(runner: Runner) -> Outcome:
+    """A batch that met another one in the wrong order is tried again, as any worker does it."""
+    while True:
+        try:
+            return runner.run_batch()
+        except Exception as error:
+            if runner.connection.closed or not is_surroundings(error):
+                raise
 
 
 def _peak_mib() -> float:
