@@ -166,3 +166,25 @@ def test_a_draw_depends_on_seed_question_and_entity_alone() -> None:
     assert len(draws) == 8
     mean = sum(Chance(3).fraction("a", str(n)) for n in range(4000)) / 4000
     assert 0.47 < mean < 0.53
+
+
+def test_work_that_was_taken_away_is_neither_accepted_nor_shipped() -> None:
+    staff, agenda, parcels = a_staff()
+    staff.see([work()], FRIDAY_EVENING)
+    later = FRIDAY_EVENING + 10 * 86400
+    asked = staff.to_look_up(later)
+    assert asked == [(work().order_id, work().fulfillment_id)]
+    staff.look_up(asked, {})
+    assert agenda.due_by(later) == []
+    assert parcels == []
+
+
+def test_units_the_books_lost_meanwhile_are_not_picked() -> None:
+    staff, agenda, _ = a_staff()
+    staff.see([work()], FRIDAY_EVENING)
+    later = FRIDAY_EVENING + 10 * 86400
+    staff.look_up(staff.to_look_up(later), {work().fulfillment_id: {1: 1, 2: 1}})
+    told = agenda.due_by(later)
+    [picked] = [i.message for i in told if isinstance(i.message, ItemsPicked)]
+    assert picked.picked == (LineQuantity(1, 1), LineQuantity(2, 1))
+    assert picked.short == ()

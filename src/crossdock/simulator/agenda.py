@@ -39,6 +39,10 @@ class Agenda:
         """When the next act is due; None when nobody means to do anything."""
         return self._queue[0][0] if self._queue else None
 
+    def due_for(self, now: float, steps: frozenset[str]) -> list[str]:
+        """Entities with one of these steps due by `now`, in no order."""
+        return [planned[1] for planned in self._queue if planned[0] <= now and planned[2] in steps]
+
     def due_by(self, now: float) -> list[Inbound]:
         """Do everything that has fallen due, in order; what it leads to may be due as well."""
         told: list[Inbound] = []

@@ -45,6 +45,10 @@ class Watcher(Protocol):
 
     def look(self, connection: db.Connection, now: datetime) -> None: ...
 
+    def look_again(self, connection: db.Connection, now: datetime) -> None:
+        """Before anybody acts in the tick that ends at `now`: does what was planned still hold?"""
+        ...
+
 
 class DidNotSettle(Exception):
     """Engine and dispatcher kept each other busy within one tick; a process answers in circles."""
@@ -119,6 +123,10 @@ class Simulation:
         self.clock.move_to(now)
         spent, at = self.spending, time.perf_counter()
         spent.ticks += 1
+        for watcher in self.watchers:
+            watcher.look_again(self.reading, now)
+        self.reading.rollback()
+        at = spent.add("people looking", at)
         told = self.arrivals.take_in(self.connection, now)
         at = spent.add("taking orders in", at)
         told += self.agenda.due_by(now.timestamp())

@@ -32,6 +32,10 @@ WHY_SHORT = (("not_in_stock", 0.72), ("damaged", 0.2), ("wrong_item", 0.08))
 WHY_DECLINED = (("too_busy", 0.6), ("closed_early", 0.2), ("out_of_stock", 0.2))
 
 
+BEFORE_THE_SHELF = frozenset({"accept", "decline", "pick"})
+"""Steps before which somebody looks at the store app; later they have the units in hand."""
+
+
 class StaffHabits(NamedTuple):
     """How people work. Probabilities are per FulfillmentOrder unless they say otherwise."""
 
@@ -140,6 +144,26 @@ class Staff:
             place = self.places[one.node]
             job = self.jobs[one.fulfillment_id] = _Job(one, place)
             self._plan(job, now)
+
+    def to_look_up(self, now: float) -> list[tuple[str, str]]:
+        """(order, FulfillmentOrder) of work that somebody is about to accept, decline or pick."""
+        due = set(self.agenda.due_for(now, BEFORE_THE_SHELF))
+        return [
+            (self.jobs[one].work.order_id, one) for one in sorted(due) if not self.jobs[one].over
+        ]
+
+    def look_up(
+        self, asked: Sequence[tuple[str, str]], left: Mapping[str, Mapping[int, int]]
+    ) -> None:
+        """What the store app shows now: work that was taken away is not in `left` any more."""
+        for _, one in asked:
+            job = self.jobs[one]
+            units = left.get(one)
+            if units is None:
+                job.over = True
+                self._count("work taken from a node")
+            elif job.picked is None:
+                job.left = dict(units)
 
     def recall(self, recalls: Sequence[Recall], now: float) -> None:
         """Plan the answers to recalls not seen before."""

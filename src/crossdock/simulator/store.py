@@ -63,6 +63,27 @@ def new_work(connection: db.Connection, since: datetime) -> list[Work]:
     ]
 
 
+def work_left(
+    connection: db.Connection, asked: Sequence[tuple[str, str]]
+) -> dict[str, dict[int, int]]:
+    """Units by line that open work of (order, FulfillmentOrder) still asks for."""
+    rows = fetch(
+        connection,
+        """
+        SELECT f.id, l.line_number, l.quantity - l.short - l.given_back
+        FROM unnest(%s::uuid[], %s::uuid[]) AS a (order_id, id)
+        JOIN fulfillment_order f ON f.order_id = a.order_id AND f.id = a.id
+        JOIN fulfillment_line l ON l.order_id = f.order_id AND l.fulfillment_id = f.id
+        WHERE f.closed_at IS NULL
+        """,
+        ([order_id for order_id, _ in asked], [one for _, one in asked]),
+    )
+    left: dict[str, dict[int, int]] = {}
+    for one, line, quantity in rows:
+        left.setdefault(one, {})[line] = quantity
+    return left
+
+
 def open_recalls(connection: db.Connection) -> list[Recall]:
     """What nodes are asked to give back and have not answered."""
     rows = fetch(

@@ -12,6 +12,13 @@ from crossdock.simulator.staff import Staff
 SUPPLIERS_LOOK_EVERY = timedelta(hours=6)
 
 
+class LooksOnce:
+    """Somebody whose plans hold, come what may."""
+
+    def look_again(self, connection: db.Connection, now: datetime) -> None:
+        """There is nothing to look at."""
+
+
 class StoreApp:
     """Shows all nodes their new work and what they are asked to give back."""
 
@@ -25,8 +32,14 @@ class StoreApp:
         self.staff.recall(store.open_recalls(connection), now.timestamp())
         self._since = now
 
+    def look_again(self, connection: db.Connection, now: datetime) -> None:
+        """Work may have been taken away, or become less, since somebody planned to do it."""
+        asked = self.staff.to_look_up(now.timestamp())
+        if asked:
+            self.staff.look_up(asked, store.work_left(connection, asked))
 
-class TaskList:
+
+class TaskList(LooksOnce):
     """Shows the desk the holds that stand."""
 
     def __init__(self, desk: Desk) -> None:
@@ -36,7 +49,7 @@ class TaskList:
         self.desk.see(store.standing_holds(connection), now.timestamp())
 
 
-class BackorderList:
+class BackorderList(LooksOnce):
     """Shows suppliers what is backordered, a few times a day."""
 
     def __init__(self, suppliers: Suppliers) -> None:
