@@ -12,7 +12,7 @@ AIM_RATIO = 0.30
 
 def run(seed: int = 1, scale: float = 1.0) -> BenchResult:
     """Validated, screened, sourced, reserved, work opened at the node, effects queued."""
-    orders = round(ORDERS * scale)
+    orders = max(200, round(ORDERS * scale))
     with world.shop(world.make(seed, scale, orders, paid=True)) as shop:
         connection = shop.connection
         taken = shop.take_in()
