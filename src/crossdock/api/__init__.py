@@ -1,0 +1,1 @@
+"""Crossdock over HTTP: versioned, documented, safe to repeat."""
