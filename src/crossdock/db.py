@@ -19,6 +19,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Format, TransactionStatus
 from psycopg.rows import TupleRow
 from psycopg.types.array import BaseListDumper, ListBinaryDumper
+from psycopg_pool import ConnectionPool, PoolTimeout
 
 from crossdock.kernel.errors import (
     AccessDenied,
@@ -69,32 +70,113 @@ def connect(
     Raises DatabaseUnreachable, OutOfConnections, AccessDenied, NoSuchDatabase, DatabaseTooOld,
     DatabaseReadOnly.
     """
-    session = (
-        "-c TimeZone=UTC -c default_transaction_isolation=read\\ committed -c jit=off "
-        f"-c idle_in_transaction_session_timeout={idle_in_transaction_seconds}s"
-    )
     with naming_faults():
-        parts = conninfo_to_dict(url)
-        session = f"{parts.get('options') or ''} {session}".strip()
         connection = psycopg.connect(
-            make_conninfo(
-                url,
-                application_name=application_name,
-                options=session,
-                **{
-                    "connect_timeout": connect_timeout_seconds,
-                    **{k: v for k, v in _KEEPALIVES.items() if k not in parts},
-                },
+            _parameters(
+                url, application_name, idle_in_transaction_seconds, connect_timeout_seconds
             ),
             autocommit=autocommit,
         )
     try:
-        _check_server(connection)
+        _make_ready(connection)
     except DatabaseFault:
         connection.close()
         raise
-    _register_adapters(connection)
     return connection
+
+
+class Pool:
+    """At most `size` connections, opened when first needed, each used by one thread at a time.
+
+    A `read_only` pool is in autocommit: a statement is one round trip, and `one_snapshot` joins
+    several. Any other leaves the commit to its user; what was not committed is rolled back.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        size: int,
+        application_name: str,
+        read_only: bool = False,
+        wait_seconds: float = 5.0,
+        idle_in_transaction_seconds: int = 30,
+        connect_timeout_seconds: int = 10,
+    ) -> None:
+        self.read_only = read_only
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            _parameters(
+                url, application_name, idle_in_transaction_seconds, connect_timeout_seconds
+            ),
+            kwargs={"autocommit": read_only},
+            configure=self._configure,
+            min_size=0,
+            max_size=size,
+            timeout=wait_seconds,
+            open=True,
+        )
+
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """One connection for the length of the block.
+
+        Raises OutOfConnections where none comes free in time, else what the block raises; an error
+        of the server that is a condition has its name.
+        """
+        try:
+            connection = self._pool.getconn()
+        except PoolTimeout as late:
+            raise OutOfConnections(
+                "No connection to the database came free in time.",
+                advice="It is tried again; if this lasts, see what the database is busy with.",
+            ) from late
+        try:
+            with naming_faults():
+                yield connection
+        finally:
+            if connection.info.transaction_status != TransactionStatus.IDLE:
+                with contextlib.suppress(psycopg.Error):
+                    connection.rollback()
+            self._pool.putconn(connection)
+
+    def close(self) -> None:
+        """Close what is idle; what is in use is closed when it comes back."""
+        self._pool.close()
+
+    def _configure(self, connection: Connection) -> None:
+        _make_ready(connection)
+        if self.read_only:
+            connection.execute("SET default_transaction_read_only = on")
+
+
+def in_schema(url: str, schema: str) -> str:
+    """The same database with every unqualified name meaning one of that schema."""
+    options = f"{conninfo_to_dict(url).get('options') or ''} -c search_path={schema}".strip()
+    return make_conninfo(url, options=options)
+
+
+def _parameters(
+    url: str, application_name: str, idle_in_transaction_seconds: int, connect_timeout_seconds: int
+) -> str:
+    session = (
+        "-c TimeZone=UTC -c default_transaction_isolation=read\\ committed -c jit=off "
+        f"-c idle_in_transaction_session_timeout={idle_in_transaction_seconds}s"
+    )
+    parts = conninfo_to_dict(url)
+    return make_conninfo(
+        url,
+        application_name=application_name,
+        options=f"{parts.get('options') or ''} {session}".strip(),
+        **{
+            "connect_timeout": connect_timeout_seconds,
+            **{k: v for k, v in _KEEPALIVES.items() if k not in parts},
+        },
+    )
+
+
+def _make_ready(connection: Connection) -> None:
+    _check_server(connection)
+    _register_adapters(connection)
 
 
 def _check_server(connection: Connection) -> None:
@@ -260,6 +342,11 @@ def fault_of(error: psycopg.Error) -> DatabaseFault | None:
             kind, advice = found
             return kind(f"{_first_line(kind)} The server or its driver says: {said}", advice=advice)
     return None
+
+
+def fault_of_any(error: BaseException) -> DatabaseFault | None:
+    """The same for callers that do not know the driver; None for what is not its error."""
+    return fault_of(error) if isinstance(error, psycopg.Error) else None
 
 
 def _first_line(kind: type[DatabaseFault]) -> str:

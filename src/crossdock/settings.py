@@ -13,7 +13,7 @@ import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -108,6 +108,80 @@ class DispatcherSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     ] = 30.0
 
 
+class ApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The HTTP API; all are counted per API process unless they say otherwise."""
+
+    host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535, description="port to listen on")] = 8480
+    processes: Annotated[int, Meta(ge=1, description="API processes of `crossdock serve`")] = 1
+    workers: Annotated[int, Meta(ge=0, description="workers of `crossdock serve`")] = 1
+    worker_niceness: Annotated[
+        int, Meta(ge=0, le=19, description="how far workers stand back behind the API; 0: not")
+    ] = 10
+    read_connections: Annotated[
+        int, Meta(ge=1, description="connections for reads, opened when needed")
+    ] = 6
+    write_connections: Annotated[
+        int, Meta(ge=1, description="connections for writes beside the shared commits")
+    ] = 4
+    commit_items: Annotated[
+        int, Meta(ge=1, description="requests that share one commit, at most")
+    ] = 500
+    waiting_items: Annotated[
+        int, Meta(ge=1, description="requests that wait for a commit before others are refused")
+    ] = 5_000
+
+
+class AccessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who may call the API, and how often."""
+
+    key_cache_seconds: Annotated[
+        float, Meta(gt=0, description="how long a revoked or changed API key can go on working")
+    ] = 2.0
+    requests: Annotated[
+        int, Meta(ge=0, description="requests of one client in each window, over all processes")
+    ] = 10_000
+    window_seconds: Annotated[int, Meta(ge=1, description="length of such a window")] = 10
+    roles: Annotated[
+        dict[str, tuple[str, ...]],
+        Meta(description="roles of your own and their permissions; only in the file"),
+    ] = {}
+
+
+class OidcSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Access tokens (JWT) of an OAuth2 or OpenID Connect issuer."""
+
+    issuer: Annotated[
+        str, Meta(description="the `iss` of its tokens, an https address; empty: no tokens taken")
+    ] = ""
+    audience: Annotated[str, Meta(description="the `aud` that names this API to the issuer")] = ""
+    jwks_url: Annotated[
+        str, Meta(description="where its keys are; empty: what its discovery document says")
+    ] = ""
+    jwks_seconds: Annotated[
+        int, Meta(ge=1, description="how long its keys are used before they are read again")
+    ] = 300
+    leeway_seconds: Annotated[
+        int, Meta(ge=0, le=300, description="how far its clock and ours may differ")
+    ] = 30
+    mode: Annotated[
+        Literal["live", "test"], Meta(description="what tokens work on: live or test")
+    ] = "live"
+    roles_claim: Annotated[
+        str, Meta(description="claim that names roles or permissions, as in realm_access.roles")
+    ] = "roles"
+    nodes_claim: Annotated[
+        str, Meta(description="claim that names the nodes a token is limited to; empty: none does")
+    ] = ""
+    brands_claim: Annotated[str, Meta(description="the same for brands")] = ""
+    regions_claim: Annotated[str, Meta(description="the same for regions")] = ""
+    channels_claim: Annotated[str, Meta(description="the same for channels")] = ""
+    roles: Annotated[
+        dict[str, tuple[str, ...]],
+        Meta(description="the issuer's names and the roles they stand for; only in the file"),
+    ] = {}
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings of one process."""
 
@@ -115,6 +189,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     postgres: PostgresSettings = PostgresSettings()
     engine: EngineSettings = EngineSettings()
     dispatcher: DispatcherSettings = DispatcherSettings()
+    api: ApiSettings = ApiSettings()
+    access: AccessSettings = AccessSettings()
+    oidc: OidcSettings = OidcSettings()
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Crossdock over HTTP: versioned, documented, safe to repeat."""
+"""The HTTP API: asynchronous at the edge, threads and plain psycopg inside."""

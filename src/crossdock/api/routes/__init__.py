@@ -1,0 +1,9 @@
+"""Every router of the API; each owner of paths adds one entry."""
+
+from __future__ import annotations
+
+from litestar.types import ControllerRouterHandler
+
+from crossdock.api.routes import orders_in
+
+ROUTERS: tuple[ControllerRouterHandler, ...] = (orders_in.router,)
