@@ -19,7 +19,7 @@ def project(tx: Transaction, changes: Sequence[Change]) -> None:
         c.state for c in changes if not c.is_new and "news" in c.state.__dict__
     ]
     if opened:
-        tx.copy(f"fulfillment_order ({_ORDER})", [_order_row(state) for state in opened])
+        tx.copy(f"fulfillment_order ({_ORDER})", [(*_order_row(state), tx.now) for state in opened])
         tx.copy(
             f"fulfillment_line ({_LINE})",
             [(s.order_id, s.id, *_line_row(line)) for s in opened for line in s.lines],
@@ -33,7 +33,7 @@ def project(tx: Transaction, changes: Sequence[Change]) -> None:
 
 _ORDER = (
     "order_id, id, decision_id, replaces, opened_at, ship_by, closed_at, estimated_cost,"
-    " group_number, node, work, acknowledgement"
+    " group_number, node, work, acknowledgement, changed_at"
 )
 
 
@@ -75,18 +75,21 @@ def _line_row(line: WorkLine) -> Row:
 
 def _update_orders(tx: Transaction, states: Sequence[FulfillmentState]) -> None:
     changed = [
-        (s.order_id, s.id, s.work, s.acknowledgement, s.closed_at) for s in states if s.news.changed
+        (s.order_id, s.id, s.work, s.acknowledgement, s.closed_at)
+        for s in states
+        if s.news.changed or s.news.lines or s.news.recalls
     ]
     if changed:
+        # The node follows its work by the transaction that changed it, its lines or recalls.
         tx.execute(
             """
             UPDATE fulfillment_order f SET work = v.work, acknowledgement = v.acknowledgement,
-                   closed_at = v.closed_at
+                   closed_at = v.closed_at, changed_in = pg_current_xact_id(), changed_at = %s
             FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::timestamptz[])
                  AS v (order_id, id, work, acknowledgement, closed_at)
             WHERE f.order_id = v.order_id AND f.id = v.id
             """,
-            _columns(changed),
+            [tx.now, *_columns(changed)],
         )
     lines = [
         (s.order_id, s.id, *_line_row(line))
