@@ -335,6 +335,7 @@ class Batch:
         shard = shard_number(delivery.to, self.zones)
         number = self.entries[shard] = self.entries[shard] + 1
         objects = slot.process.objects(slot.state, delivery.message)
+        told = slot.process.told(slot.state)
         self._log.append(
             (
                 shard,
@@ -349,6 +350,7 @@ class Batch:
                 delivery.correlation_id,
                 delivery.causation_id,
                 "{" + ",".join(objects) + "}",
+                _encode([(one.message_type, one) for one in told]) if told else None,
             )
         )
 
@@ -459,7 +461,7 @@ class Batch:
 
 LOG_COLUMNS = (
     "shard, number, process, instance, activity, occurred_at, recorded_at, actor, message_id,"
-    " correlation_id, causation_id, objects"
+    " correlation_id, causation_id, objects, told"
 )
 OUTBOX_COLUMNS = (
     "id, connector, operation, order_key, key, payload, process, instance, route,"

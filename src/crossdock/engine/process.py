@@ -138,6 +138,8 @@ class Process(Generic[S]):
         self.upgrades: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
         self.projector: Projector | None = None
         self.objects: Callable[[S, Message], list[str]] = lambda state, message: [state.id]
+        self.told: Callable[[S], Sequence[Message]] = lambda state: ()
+        """Takes from a state what its last handler wants the world to know; noted in the log."""
         self.encode = msgspec.msgpack.Encoder().encode
         self.decode = msgspec.msgpack.Decoder(state).decode
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from crossdock.engine.process import Address, Process, Send
 from crossdock.kernel.messages import Message
+from crossdock.model.events import WorkEvent
 from crossdock.ordering.model import FULFILLMENT_PROCESS, ORDER_PROCESS
-from crossdock.processes.fulfillment.state import FulfillmentState
+from crossdock.processes.fulfillment.state import FulfillmentState, News
 
 SUBMITTED = "submitted"
 """Nobody at the node has looked at it."""
@@ -27,6 +31,25 @@ process = Process(
     closed=(CLOSED,),
 )
 process.objects = lambda work, message: [work.id, work.order_id]
+
+
+def take_told(work: FulfillmentState) -> Sequence[Message]:
+    """What the world is told, given to the log."""
+    news: News | None = work.__dict__.get("news")
+    if news is None or not news.told:
+        return ()
+    told, news.told = news.told, []
+    return told
+
+
+process.told = take_told
+
+
+def tell(work: FulfillmentState, event: type[WorkEvent], **more: Any) -> None:
+    """The world hears what became of this work."""
+    work.news.told.append(
+        event(order_id=work.order_id, fulfillment_id=work.id, node=work.node, **more)
+    )
 
 
 def to_order(work: FulfillmentState, message: Message) -> Send:

@@ -20,6 +20,12 @@ from crossdock.inventory.model import (
     StockUnpicked,
 )
 from crossdock.kernel.ids import derive
+from crossdock.model.events import (
+    FulfillmentOrderDeclined,
+    FulfillmentOrderOpened,
+    FulfillmentOrderPacked,
+    FulfillmentOrderPicked,
+)
 from crossdock.model.messages import (
     FulfillmentAccepted,
     FulfillmentDeclined,
@@ -56,6 +62,7 @@ from crossdock.processes.fulfillment.declaration import (
     SUBMITTED,
     WORKING,
     process,
+    tell,
     to_order,
 )
 from crossdock.processes.fulfillment.state import FulfillmentState, Package, Tidings
@@ -67,6 +74,14 @@ from crossdock.processes.fulfillment.units import begin, end_at_node, give_back,
 @process.starts_with(FulfillmentOpened)
 def submit(work: FulfillmentState, opened: FulfillmentOpened, now: datetime) -> Iterator[Output]:
     """The node sees it; after a time without an answer it is taken away again."""
+    tell(
+        work,
+        FulfillmentOrderOpened,
+        group=opened.group,
+        lines=opened.lines,
+        ship_by=opened.ship_by,
+        replaces=opened.replaces,
+    )
     if opened.acknowledge_by is not None:
         yield StartTimer(
             name="acknowledgement", due=opened.acknowledge_by, message=AcknowledgementDue()
@@ -116,6 +131,7 @@ def pick(work: FulfillmentState, items: ItemsPicked, now: datetime) -> Iterator[
             short=tuple(short),
         )
         told = UnitsPicked(fulfillment_id=work.id, picked=found, short=tuple(short), moot=moot)
+        tell(work, FulfillmentOrderPicked, lines=found, short=tuple(short))
         yield to_order(work, told)
     if beyond:
         yield _beyond(work, "picked", beyond)
@@ -136,6 +152,7 @@ def pack(work: FulfillmentState, items: ItemsPacked, now: datetime) -> Iterator[
         line.assume_picked(line.packed)
         packed[one.line] = packed.get(one.line, 0) + quantity
     if any(packed.values()):
+        tell(work, FulfillmentOrderPacked, lines=quantities(packed))
         yield to_order(work, UnitsPacked(fulfillment_id=work.id, lines=quantities(packed)))
     yield from end_at_node(work, now)
 
@@ -344,6 +361,7 @@ def _take_away(work: FulfillmentState, reason: str, now: datetime) -> Iterator[O
     work.news.changed = True
     yield StopTimer("acknowledgement")
     units = {line.line: line.left for line in work.lines}
+    tell(work, FulfillmentOrderDeclined, reason=reason, lines=quantities(units))
     yield from recalling.answer_from(work, units, now)
     yield from give_back(work, units)
     rest = quantities(units)

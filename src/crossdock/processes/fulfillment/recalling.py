@@ -10,9 +10,10 @@ from datetime import datetime
 
 from crossdock.engine.process import Effect, Output
 from crossdock.model.effects import CARRIER, InterceptRequest
+from crossdock.model.events import FulfillmentOrderRecallRequested
 from crossdock.model.messages import LineQuantity
 from crossdock.ordering.model import RecallRequested, UnitsGivenBack
-from crossdock.processes.fulfillment.declaration import to_order
+from crossdock.processes.fulfillment.declaration import tell, to_order
 from crossdock.processes.fulfillment.state import FulfillmentState, Package, Recall
 from crossdock.processes.fulfillment.units import give_back, quantities
 
@@ -20,16 +21,26 @@ from crossdock.processes.fulfillment.units import give_back, quantities
 def ask(work: FulfillmentState, asked: RecallRequested, now: datetime) -> Iterator[Output]:
     """Ask the node for units that are here, the carrier for those that have left."""
     gone: dict[int, int] = {}
+    wanted: list[LineQuantity] = []
     for one in asked.lines:
         line = work.line(one.line)
         free = line.left - _asked_of(work, one.line) if line is not None else 0
         here = min(one.quantity, free)
         if here:
+            wanted.append(LineQuantity(one.line, here))
             work.recalls.append(Recall(asked.request_id, one.line, here, asked.intercept))
             work.news.recalls[asked.request_id, one.line] = [here, 0, asked.reason, now, None, True]
             work.acknowledgement = "recall_requested"
             work.news.changed = True
         gone[one.line] = one.quantity - here
+    if wanted:
+        tell(
+            work,
+            FulfillmentOrderRecallRequested,
+            request_id=asked.request_id,
+            lines=tuple(wanted),
+            reason=asked.reason,
+        )
     yield from _intercept(work, asked.request_id, gone, asked.intercept)
 
 

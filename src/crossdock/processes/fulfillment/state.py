@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from crossdock.engine.process import State
+from crossdock.model.events import Event
 from crossdock.ordering.model import FulfillmentOpened
 
 
@@ -83,7 +84,7 @@ class Tidings(msgspec.Struct, array_like=True, gc=False):
 class News:
     """What one batch changed, for the tables. Never stored with the state."""
 
-    __slots__ = ("changed", "lines", "opened", "recalls")
+    __slots__ = ("changed", "lines", "opened", "recalls", "told")
 
     def __init__(self) -> None:
         self.opened: tuple[FulfillmentOpened, datetime] | None = None
@@ -92,6 +93,8 @@ class News:
         self.lines: set[int] = set()
         self.recalls: dict[tuple[str, int], list[Any]] = {}
         """By (request, line): quantity, given back, reason, asked at, answered at, is new."""
+        self.told: list[Event] = []
+        """What the world is told because of the message at hand; the log takes it."""
 
 
 class FulfillmentState(State, kw_only=True, dict=True):

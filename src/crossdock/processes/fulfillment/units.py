@@ -7,8 +7,9 @@ from datetime import datetime
 
 from crossdock.engine.process import Output, StopTimer
 from crossdock.inventory.model import FreeLine, FreeReservations, UnpickStock
+from crossdock.model.events import FulfillmentOrderAccepted, FulfillmentOrderClosed
 from crossdock.model.messages import LineQuantity
-from crossdock.processes.fulfillment.declaration import CLOSED, SHIPPED, SUBMITTED, WORKING
+from crossdock.processes.fulfillment.declaration import CLOSED, SHIPPED, SUBMITTED, WORKING, tell
 from crossdock.processes.fulfillment.state import FulfillmentState
 
 
@@ -19,6 +20,7 @@ def begin(work: FulfillmentState) -> Iterator[Output]:
         if work.acknowledgement == "submitted":
             work.acknowledgement = "accepted"
         work.news.changed = True
+        tell(work, FulfillmentOrderAccepted)
         yield StopTimer("acknowledgement")
 
 
@@ -82,6 +84,7 @@ def end_at_node(work: FulfillmentState, now: datetime) -> Iterator[Output]:
         work.stage = SHIPPED if on_way else CLOSED
         if work.stage == CLOSED:
             work.closed_at = now
+            tell(work, FulfillmentOrderClosed, status=work.work)
     if (work.work, work.stage) != former:
         work.news.changed = True
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from crossdock.engine.process import Address, Output, Send
 from crossdock.inventory.model import FreeLine, FreeReservations
+from crossdock.model.events import CancellationRefused, SalesOrderCanceled
 from crossdock.model.messages import LineQuantity
 from crossdock.ordering.model import FULFILLMENT_PROCESS, ClaimReturn, RecallRequested
 from crossdock.processes.order_to_fulfillment import money, telling
@@ -171,6 +172,8 @@ def settle(order: SalesOrderState, gone: Gone, now: datetime) -> Iterator[Output
     if not gone:
         return
     amount = sum(part[2] for part in gone)
+    lines = tuple(LineQuantity(number, quantity) for number, quantity, _ in gone)
+    order.news.told.append(SalesOrderCanceled(order_id=order.id, lines=lines, amount=amount))
     yield from money.release(order, now, "canceled")
     if order.charged_back:
         charged, order.charged_back = order.charged_back, 0
@@ -194,6 +197,13 @@ def refuse(
     if not refused and not in_vain:
         return
     order.entries += 1
+    order.news.told.append(
+        CancellationRefused(
+            order_id=order.id,
+            request_id=request_id,
+            lines=tuple(LineQuantity(number, quantity) for number, quantity, _ in refused),
+        )
+    )
     if refused:
         yield ClaimReturn(
             order_id=order.id,

@@ -19,12 +19,12 @@ from crossdock.inventory.model import (
     StockArrived,
 )
 from crossdock.model.effects import CustomerNotified, DocumentPosted, DocumentRefused
+from crossdock.model.events import PackageLost, PackageStopped
 from crossdock.model.messages import AddressCorrected, CancelRequested, HoldLifted, LineQuantity
 from crossdock.ordering.model import (
     FULFILLMENT_PROCESS,
     BackorderExpired,
     ClaimReturn,
-    LiftHold,
     OrderScreened,
     OrderValidated,
     UnitsDelivered,
@@ -70,13 +70,7 @@ def decide(order: SalesOrderState, lifted: HoldLifted, now: datetime) -> Iterato
     if lifted.hold not in order.holds:
         return
     order.holds.remove(lifted.hold)
-    yield LiftHold(
-        order_id=order.id,
-        hold=lifted.hold,
-        approved=lifted.approved,
-        lifted_at=now,
-        actor=lifted.actor,
-    )
+    yield holding.lifted(order, lifted.hold, now, approved=lifted.approved, actor=lifted.actor)
     if lifted.hold == holding.SOURCING:
         for line in order.lines:
             line.waiting = False
@@ -131,7 +125,7 @@ def correct(order: SalesOrderState, fixed: AddressCorrected, now: datetime) -> I
     )
     order.holds.remove(ADDRESS)
     good = all(usable(g.country, g.postal_code, g.latitude, g.longitude) for g in order.groups)
-    yield LiftHold(order_id=order.id, hold=ADDRESS, approved=good, lifted_at=now)
+    yield holding.lifted(order, ADDRESS, now, approved=good)
     if good:
         yield from go_on(order, ADDRESS, now)
     else:
@@ -237,6 +231,16 @@ def stop(order: SalesOrderState, stopped: UnitsStopped, now: datetime) -> Iterat
         order.line(number).returned += closing.arrive(work, number, quantity)
         canceling.stop_units(order, number, answered(work, number, quantity), now)
     order.news.arrivals.append((stopped.shipment_id, stopped.package, "stopped_at", now))
+    order.news.told.append(
+        PackageStopped(
+            order_id=order.id,
+            fulfillment_id=work.id,
+            node=work.node,
+            shipment_id=stopped.shipment_id,
+            package=stopped.package,
+            lines=stopped.lines,
+        )
+    )
     claim = f"{stopped.shipment_id}/{stopped.package}"
     yield ClaimReturn(
         order_id=order.id,
@@ -296,6 +300,17 @@ def replace(order: SalesOrderState, lost: UnitsLost, now: datetime) -> Iterator[
             line.lost += quantity
             credited.append((number, quantity, amount))
     order.news.arrivals.append((lost.shipment_id, lost.package, "lost_at", now))
+    order.news.told.append(
+        PackageLost(
+            order_id=order.id,
+            fulfillment_id=work.id,
+            node=work.node,
+            shipment_id=lost.shipment_id,
+            package=lost.package,
+            lines=lost.lines,
+            reason=lost.reason,
+        )
+    )
     key = f"{lost.shipment_id}/{lost.package}"
     if credited:
         yield from _credit(order, credited, key, lost.shipment_id, "lost", now)

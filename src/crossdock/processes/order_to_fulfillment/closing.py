@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from crossdock.engine.process import Output, StopTimer
-from crossdock.ordering.model import LiftHold
-from crossdock.processes.order_to_fulfillment import money
+from crossdock.processes.order_to_fulfillment import holding, money, telling
 from crossdock.processes.order_to_fulfillment.declaration import CLOSED, OPEN, enter
 from crossdock.processes.order_to_fulfillment.state import Parcel, SalesOrderState, Work
 from crossdock.processes.order_to_fulfillment.units import is_done, is_settled
@@ -20,7 +19,7 @@ def finish(order: SalesOrderState, now: datetime) -> Iterator[Output]:
     if order.stage != OPEN:
         enter(order, OPEN)
     for name in order.holds:
-        yield LiftHold(order_id=order.id, hold=name, approved=False, lifted_at=now)
+        yield holding.lifted(order, name, now, approved=False)
     order.holds = []
     for line in order.lines:
         line.waiting = False
@@ -30,6 +29,7 @@ def finish(order: SalesOrderState, now: datetime) -> Iterator[Output]:
             if tender.authorized_until is not None:
                 yield StopTimer(f"authorization-{tender.number}")
         enter(order, CLOSED)
+        telling.closed(order)
         order.news.closed_at = now
 
 

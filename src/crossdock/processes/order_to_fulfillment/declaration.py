@@ -3,8 +3,12 @@ it may go otherwise) and payment.py (what providers answer)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from crossdock.engine.process import Process
+from crossdock.kernel.messages import Message
 from crossdock.ordering.model import ORDER_PROCESS
+from crossdock.processes.order_to_fulfillment.news import News
 from crossdock.processes.order_to_fulfillment.state import SalesOrderState
 
 CHECKING = "checking"
@@ -23,6 +27,18 @@ process = Process(
     stages=(CHECKING, HELD, OPEN, CLOSED),
     closed=(CLOSED,),
 )
+
+
+def take_told(order: SalesOrderState) -> Sequence[Message]:
+    """What the world is told, given to the log."""
+    news: News | None = order.__dict__.get("news")
+    if news is None or not news.told:
+        return ()
+    told, news.told = news.told, []
+    return told
+
+
+process.told = take_told
 
 
 def enter(order: SalesOrderState, stage: str) -> None:

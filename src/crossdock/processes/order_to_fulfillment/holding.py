@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from crossdock.engine.process import Output
+from crossdock.model.events import SalesOrderHeld, SalesOrderHoldLifted
 from crossdock.ordering.model import LiftHold, PlaceHold
 from crossdock.ordering.rules import ADDRESS, usable
 from crossdock.processes.order_to_fulfillment import telling
@@ -29,6 +30,9 @@ def hold(
         enter(order, HELD)
     if name not in order.holds:
         order.holds.append(name)
+        order.news.told.append(
+            SalesOrderHeld(order_id=order.id, hold=name, detail=detail, group=group)
+        )
         yield PlaceHold(
             order_id=order.id, hold=name, detail=detail, team=team, placed_at=now, group=group
         )
@@ -58,4 +62,13 @@ def lift_sourcing(order: SalesOrderState, now: datetime) -> Iterator[Output]:
     """No unit waits for that decision any more."""
     if SOURCING in order.holds and not any(line.waiting for line in order.lines):
         order.holds.remove(SOURCING)
-        yield LiftHold(order_id=order.id, hold=SOURCING, approved=False, lifted_at=now)
+        yield lifted(order, SOURCING, now, approved=False)
+
+
+def lifted(
+    order: SalesOrderState, name: str, now: datetime, *, approved: bool, actor: str = ""
+) -> LiftHold:
+    """A hold is over."""
+    told = SalesOrderHoldLifted(order_id=order.id, hold=name, approved=approved)
+    order.news.told.append(told)
+    return LiftHold(order_id=order.id, hold=name, approved=approved, lifted_at=now, actor=actor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from crossdock.model.events import Event
 from crossdock.model.orders import SalesOrder
 from crossdock.ordering.rules import Share
 
@@ -29,6 +30,7 @@ class News:
         "shipments",
         "stage",
         "tenders",
+        "told",
     )
 
     def __init__(self) -> None:
@@ -56,3 +58,5 @@ class News:
         """Shipment, package, column, when."""
         self.cancellations: dict[tuple[str, int], list[Any]] = {}
         """By (request, line): requested, canceled, stopped, refused, reason, requested_at."""
+        self.told: list[Event] = []
+        """What the world is told because of the message at hand; the log takes it."""

@@ -21,6 +21,14 @@ from crossdock.model.effects import (
     RefundRefused,
     VoidRefused,
 )
+from crossdock.model.events import (
+    TenderAuthorized,
+    TenderCaptured,
+    TenderCaptureRefused,
+    TenderEvent,
+    TenderRefunded,
+    TenderRefused,
+)
 from crossdock.ordering.model import (
     AuthorizationExpiring,
     DebtDue,
@@ -40,6 +48,10 @@ from crossdock.processes.order_to_fulfillment.units import is_settled
 
 BUSY = (CHECKING, HELD, OPEN)
 
+Answer = (
+    PaymentAuthorized | AuthorizationRefused | PaymentCaptured | CaptureRefused | PaymentRefunded
+)
+
 
 @process.on(PaymentAuthorized, stages=BUSY)
 def take_authorization(
@@ -52,6 +64,7 @@ def take_authorization(
         tender.granted = answer.amount
     tender.asking, tender.status = 0, money.AUTHORIZED
     tender.authorization, tender.authorized_until = answer.authorization, answer.expires_at
+    _tell(order, answer, TenderAuthorized)
     if answer.expires_at is not None:
         early = timedelta(hours=order.policy.reauthorize_hours)
         yield StartTimer(
@@ -104,6 +117,7 @@ def try_next_tender(
     _answered(order, answer.key, "refused", now, reason=answer.reason)
     tender.asking = 0
     tender.status = money.EXPIRED if tender.granted else money.REFUSED
+    _tell(order, answer, TenderRefused, reason=answer.reason)
     yield from money.release(order, now, "canceled")
     if order.stage == CHECKING:
         yield from money.authorize(order, now)
@@ -156,6 +170,7 @@ def take_capture(
     tender = order.tender(answer.tender)
     _answered(order, answer.key, "done", now, reference=answer.reference)
     tender.captured += answer.amount
+    _tell(order, answer, TenderCaptured)
     if _attempt_of(answer.key) > 1:
         tender.debt -= min(tender.debt, answer.amount)
     yield from _settled(order, now)
@@ -167,6 +182,7 @@ def note_debt(order: SalesOrderState, answer: CaptureRefused, now: datetime) -> 
     tender = order.tender(answer.tender)
     attempt = _attempt_of(answer.key)
     _answered(order, answer.key, "refused", now, reason=answer.reason)
+    _tell(order, answer, TenderCaptureRefused, reason=answer.reason)
     if attempt == 1:
         tender.debt += answer.amount
         yield from telling.tell(order, "payment_due", answer.key[-40:], amount=answer.amount)
@@ -223,6 +239,7 @@ def note_kept(order: SalesOrderState, answer: VoidRefused, now: datetime) -> Ite
 def note_refund(order: SalesOrderState, answer: PaymentRefunded, now: datetime) -> Iterator[Output]:
     """The customer has it back."""
     order.tender(answer.tender).refunded += answer.amount
+    _tell(order, answer, TenderRefunded)
     _answered(order, answer.key, "done", now, reference=answer.reference)
     yield from telling.tell(order, "refunded", answer.key[-40:], amount=answer.amount)
     yield from _settled(order, now)
@@ -257,6 +274,19 @@ def _answered(
     else:
         entry[5], entry[7], entry[8] = status, now, reference
         entry[4] = reason or entry[4]
+
+
+def _tell(order: SalesOrderState, answer: Answer, event: type[TenderEvent], **more: str) -> None:
+    """The world hears what a provider answered."""
+    order.news.told.append(
+        event(
+            order_id=order.id,
+            tender=answer.tender,
+            amount=answer.amount,
+            currency=order.facts.currency,
+            **more,
+        )
+    )
 
 
 def _settled(order: SalesOrderState, now: datetime) -> Iterator[Output]:

@@ -14,6 +14,7 @@ from crossdock.allocation.model import OrderAllocated, PlannedFulfillment
 from crossdock.engine.process import Address, Output, Send
 from crossdock.inventory.model import DemandAccepted
 from crossdock.kernel.ids import derive
+from crossdock.model.events import LeftPackage, PackageDelivered, PromiseChanged, ShipmentLeft
 from crossdock.model.messages import LineQuantity, OrderPlaced
 from crossdock.ordering.model import (
     FULFILLMENT_PROCESS,
@@ -57,6 +58,7 @@ from crossdock.processes.order_to_fulfillment.units import (
 def check(order: SalesOrderState, placed: OrderPlaced, now: datetime) -> Iterator[Output]:
     """Nobody is asked for money, and nothing is promised, before the order makes sense."""
     order.problems = problems_of(placed.order)
+    telling.placed(order)
     yield ValidateOrder(order=placed.order, screen=not money.missing(order))
 
 
@@ -217,6 +219,14 @@ def _promise(order: SalesOrderState, planned: PlannedFulfillment, now: datetime)
         changed["current_leave_by"] = planned.ship_by
     if order.replaces is not None:
         order.news.promises.append((planned.group, now, planned.ship_by, None, "sourced again"))
+        order.news.told.append(
+            PromiseChanged(
+                order_id=order.id,
+                group=planned.group,
+                leave_by=planned.ship_by,
+                reason="sourced again",
+            )
+        )
 
 
 @process.on(UnitsPicked, stages=(OPEN,))
@@ -283,6 +293,27 @@ def ship(order: SalesOrderState, shipped: UnitsShipped, now: datetime) -> Iterat
 
 def _write_shipment(order: SalesOrderState, work: Work, shipped: UnitsShipped, amount: int) -> None:
     news, shipment_id = order.news, shipped.shipment_id
+    news.told.append(
+        ShipmentLeft(
+            order_id=order.id,
+            fulfillment_id=work.id,
+            node=work.node,
+            shipment_id=shipment_id,
+            reference=shipped.reference,
+            shipped_at=shipped.shipped_at,
+            amount=amount,
+            packages=tuple(
+                LeftPackage(
+                    number=number,
+                    lines=sent.lines,
+                    carrier=sent.carrier,
+                    service=sent.service,
+                    tracking=sent.tracking,
+                )
+                for number, sent in enumerate(shipped.packages, start=1)
+            ),
+        )
+    )
     news.shipments.append(
         (shipment_id, work.id, shipped.shipped_at, amount, work.node, shipped.reference)
     )
@@ -308,6 +339,17 @@ def deliver(order: SalesOrderState, delivered: UnitsDelivered, now: datetime) ->
         order.line(number).delivered += closing.arrive(work, number, quantity)
     order.news.arrivals.append(
         (delivered.shipment_id, delivered.package, "delivered_at", delivered.delivered_at)
+    )
+    order.news.told.append(
+        PackageDelivered(
+            order_id=order.id,
+            fulfillment_id=work.id,
+            node=work.node,
+            shipment_id=delivered.shipment_id,
+            package=delivered.package,
+            lines=delivered.lines,
+            delivered_at=delivered.delivered_at,
+        )
     )
     closing.leave_if_empty(order, work)
     in_group = [line for line in order.lines if line.group == work.group]

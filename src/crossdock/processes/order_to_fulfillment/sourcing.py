@@ -15,6 +15,7 @@ from crossdock.allocation.model import (
 )
 from crossdock.engine.process import Output, Send, StartTimer
 from crossdock.inventory.model import AcceptDemand, DemandedLine, Destination
+from crossdock.model.events import SalesOrderBackordered
 from crossdock.model.messages import LineQuantity
 from crossdock.ordering.model import BackorderExpired
 from crossdock.processes.order_to_fulfillment import canceling, closing, holding, money, telling
@@ -75,7 +76,7 @@ def backorder(
     until: datetime | None = None,
 ) -> Iterator[Output]:
     """Nobody has it: wait for stock, but not for ever, or cancel at once, by policy."""
-    waits = False
+    waiting: list[LineQuantity] = []
     for number, quantity in pairs(lines):
         line = order.line(number)
         if former == "open":
@@ -89,10 +90,11 @@ def backorder(
             request = f"{order.id}/unavailable/{number}"
             yield from canceling.wish(order, request, "nothing_available", now, asked)
             continue
-        waits = True
+        waiting.append(LineQuantity(number, quantity))
         due = until or now + timedelta(days=order.policy.backorder_days)
         yield StartTimer(name=f"backorder-{number}", due=due, message=BackorderExpired(line=number))
-    if waits:
+    if waiting:
+        order.news.told.append(SalesOrderBackordered(order_id=order.id, lines=tuple(waiting)))
         yield from telling.tell(order, "backordered", str(order.attempt))
 
 

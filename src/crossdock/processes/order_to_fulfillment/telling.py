@@ -1,4 +1,7 @@
-"""What the ERP and the customer are told: effects with stable keys, in order per SalesOrder."""
+"""What the ERP and the customer are told: effects with stable keys, in order per SalesOrder.
+
+And what the world is told: `order.news.told`, which the log takes.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,13 @@ from collections.abc import Iterable, Iterator
 
 from crossdock.engine.process import Effect
 from crossdock.model.effects import ERP, NOTIFICATION, Document, DocumentLine, Notice
+from crossdock.model.events import (
+    ClosedLine,
+    PlacedLine,
+    SalesOrderAccepted,
+    SalesOrderClosed,
+    SalesOrderPlaced,
+)
 from crossdock.processes.order_to_fulfillment.state import SalesOrderState
 
 Units = Iterable[tuple[int, int, int]]
@@ -84,5 +94,43 @@ def announce(order: SalesOrderState) -> Iterator[Effect]:
         for line in order.lines
     ]
     amount = sum(money for _, _, money in lines)
+    order.news.told.append(SalesOrderAccepted(order_id=order.id, amount=amount))
     yield post(order, "order", lines, amount)
     yield from tell(order, "confirmed", amount=amount)
+
+
+def placed(order: SalesOrderState) -> None:
+    """The world hears that we have the order."""
+    facts = order.facts
+    order.news.told.append(
+        SalesOrderPlaced(
+            order_id=order.id,
+            channel=facts.channel,
+            number=facts.number,
+            placed_at=facts.placed_at,
+            currency=facts.currency,
+            total=facts.total,
+            lines=tuple(PlacedLine(line.number, line.sku, line.quantity) for line in order.lines),
+        )
+    )
+
+
+def closed(order: SalesOrderState) -> None:
+    """The world hears what became of every unit."""
+    order.news.told.append(
+        SalesOrderClosed(
+            order_id=order.id,
+            lines=tuple(
+                ClosedLine(
+                    line=line.number,
+                    quantity=line.quantity,
+                    shipped=line.shipped,
+                    canceled=line.canceled,
+                    delivered=line.delivered,
+                    lost=line.lost,
+                    returned=line.returned,
+                )
+                for line in order.lines
+            ),
+        )
+    )
