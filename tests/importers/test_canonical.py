@@ -54,6 +54,23 @@ def test_an_order_arrives_with_its_recipient_and_address_apart(tmp_path: Path) -
     assert b"Oak" not in repr(apart.order).encode() and b"Ada" not in repr(apart.order).encode()
 
 
+def test_what_the_customer_saw_and_what_the_channel_calls_a_line_arrive(tmp_path: Path) -> None:
+    row = order(
+        presentment_currency="EUR",
+        presentment_total=3500,
+        exchange_rate="1.0843",
+        exchanged_at="2026-12-01T12:00:00Z",
+        lines=line(channel_sku="B00MUG", owner="us"),
+    )
+    dataset = opened(write(tmp_path / "orders.jsonl", row))
+    (arrival,) = dataset.arrivals()
+    assert isinstance(arrival, OrderArrival)
+    apart = take_apart(arrival.order).order
+    assert (apart.presentment_total, str(apart.exchange_rate)) == (3500, "1.0843")
+    assert apart.exchanged_at is not None
+    assert (apart.lines[0].channel_sku, apart.lines[0].owner) == ("B00MUG", "us")
+
+
 def test_the_same_order_has_the_same_ids_wherever_it_is_read(tmp_path: Path) -> None:
     first = opened(write(tmp_path / "a.jsonl", order()))
     second = opened(write(tmp_path / "b.jsonl", order("W9"), order()))
@@ -113,6 +130,9 @@ BAD_ROWS: list[tuple[str, JsonObject | str | bytes]] = [
     ("bad_price", order("X", lines=line(unit_price="1e999999"))),
     ("bad_price", order("X", lines=line(unit_price="NaN"))),
     ("bad_price", order("X", lines=line(unit_price="-16.00", total=3200))),
+    ("bad_exchange_rate", order("X", presentment_currency="EUR", exchange_rate="1e-9999")),
+    ("no_presentment_currency", order("X", presentment_total=3500)),
+    ("bad_key", order("X", lines=line(channel_sku=" B00MUG"))),
     ("no_lines", order("X", lines=[])),
     ("no_groups", order("X", groups=[])),
     ("unknown_currency", order("X", currency="DOLLARS")),
@@ -170,15 +190,18 @@ def test_what_the_network_does_not_know_is_rejected(tmp_path: Path) -> None:
         order("A", lines=line(sku="MUG-PINK")),
         order("B", channel="fax"),
         order("C", groups=[pickup]),
+        order("D", lines=line(owner="moon")),
+        order("E", lines=line(owner="us")),
     )
     dataset = opened(path, Known(network=NETWORK))
     assert dataset.rejects.by_reason == {
         "unknown_sku": 1,
         "unknown_channel": 1,
         "unknown_node": 1,
+        "unknown_owner": 1,
     }
     assert "MUG-PINK" in dataset.rejects.first_of["unknown_sku"].message
-    assert dataset.report.orders == 1
+    assert dataset.report.orders == 2
 
 
 def test_without_a_network_everything_is_filled_and_said_to_be(tmp_path: Path) -> None:

@@ -61,6 +61,16 @@ def test_an_order_as_it_should_be_has_no_problem() -> None:
             "unknown_currency",
         ),
         (
+            replace(LAMP_AND_BULBS, presentment_total=9_733),
+            "presentment_currency",
+            "no_presentment_currency",
+        ),
+        (
+            replace(LAMP_AND_BULBS, presentment_currency="EUR", exchange_rate=Decimal(0)),
+            "exchange_rate",
+            "bad_exchange_rate",
+        ),
+        (
             replace(LAMP_AND_BULBS, placed_at=datetime(2026, 11, 3)),  # noqa: DTZ001
             "placed_at",
             "time_without_zone",
@@ -86,6 +96,9 @@ def test_an_order_as_it_should_be_has_no_problem() -> None:
         (with_line(group=7), "lines[0].group", "unknown_reference"),
         (with_line(unit_price=Decimal("NaN")), "lines[0].unit_price", "bad_price"),
         (with_line(unit_price=Decimal(-1)), "lines[0].unit_price", "bad_price"),
+        (with_line(unit_price=Decimal("1e-9999")), "lines[0].unit_price", "bad_price"),
+        (with_line(channel_sku="B00LAMP6 "), "lines[0].channel_sku", "bad_key"),
+        (with_line(owner="lumen\nus"), "lines[0].owner", "bad_key"),
         (with_line(total=-1), "lines[0].total", "bad_amount"),
         (with_line(total=10**16), "lines[0].total", "bad_amount"),
         (with_line(total=8_901), "total", "total_does_not_add_up"),

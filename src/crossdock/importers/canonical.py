@@ -60,6 +60,7 @@ class _Reader:
         self.skus |= frozenset(listing.channel_sku for listing in network.listings)
         self.nodes = frozenset(node.code for node in network.nodes)
         self.channels = frozenset(channel.code for channel in network.channels)
+        self.entities = frozenset(entity.code for entity in network.legal_entities)
         self.seen: dict[bytes, tuple[int, str]] = {}
         """Line and id of each order taken, by its identity."""
         self.kinds = msgspec.json.Decoder(_Kind)
@@ -128,6 +129,12 @@ class _Reader:
                 _problem(f"groups[{index}].pickup_node", Reason.UNKNOWN_NODE, group.pickup_node)
                 for index, group in enumerate(order.groups)
                 if group.pickup_node is not None and group.pickup_node not in self.nodes
+            ]
+        if self.entities:
+            problems += [
+                _problem(f"lines[{index}].owner", Reason.UNKNOWN_OWNER, line.owner)
+                for index, line in enumerate(order.lines)
+                if line.owner and line.owner not in self.entities
             ]
         return problems
 

@@ -39,6 +39,7 @@ class Reason(StrEnum):
     UNKNOWN_CHANNEL = "unknown_channel"
     UNKNOWN_SKU = "unknown_sku"
     UNKNOWN_NODE = "unknown_node"
+    UNKNOWN_OWNER = "unknown_owner"
     UNKNOWN_CODE = "unknown_code"
     BAD_PRICE = "bad_price"
     NEGATIVE_PRICE = "negative_price"
@@ -76,6 +77,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.UNKNOWN_CHANNEL: "Add the channel to the network folder, or correct its name.",
     Reason.UNKNOWN_SKU: "Add the product to the network folder, or correct the SKU.",
     Reason.UNKNOWN_NODE: "Add the node to the network folder, or correct its name.",
+    Reason.UNKNOWN_OWNER: "Add the legal entity to the network folder, or correct its code.",
     Reason.UNKNOWN_CODE: "Say in the mapping file what this code stands for.",
     Reason.BAD_PRICE: "Send a number of major units, not below zero.",
     Reason.NEGATIVE_PRICE: "Write discounts as adjustments, not as negative prices.",

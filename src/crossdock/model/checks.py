@@ -16,6 +16,8 @@ MAX_KEY_CHARACTERS = 200
 """SKUs, order numbers and node codes; PostgreSQL indexes nothing over some 2,700 bytes."""
 MAX_MINOR = 10**15
 """Ten trillion dollars in cents: more is a mistake, and sums of it still fit 64 bits."""
+MAX_DECIMALS = 20
+"""Of a price or a rate; PostgreSQL writes every zero of 1e-9999 down."""
 MAX_ATTRIBUTES = 64
 MAX_ATTRIBUTE_KEY_CHARACTERS = 128
 MAX_ATTRIBUTE_CHARACTERS = 4_096
@@ -29,6 +31,11 @@ _attribute_key = re.compile(r"[a-z0-9_-]+(?:\.[a-zA-Z0-9_-]+)+").fullmatch
 def is_key(text: str) -> bool:
     """Whether `text` can name something: printable, not blank at an end, not too long."""
     return 0 < len(text) <= MAX_KEY_CHARACTERS and text.isprintable() and text == text.strip()
+
+
+def is_price(value: Decimal) -> bool:
+    """Whether it is a number of major units that can be meant and be written down."""
+    return value.is_finite() and value.adjusted() >= -MAX_DECIMALS and 0 <= value <= MAX_MINOR
 
 
 class Findings:
@@ -118,12 +125,22 @@ class Findings:
 
     def price(self, value: Decimal, at: str, name: str) -> None:
         """Major units, not below zero."""
-        if not (value.is_finite() and 0 <= value <= MAX_MINOR):
+        if not is_price(value):
             self.add(
                 at + name,
                 "bad_price",
                 f"{str(value)[:40]} is no price.",
-                "Send a number of major units, not below zero.",
+                f"Send major units, not below zero, of at most {MAX_DECIMALS} decimals.",
+            )
+
+    def exchange_rate(self, value: Decimal | None, at: str, name: str) -> None:
+        """Units of one currency for one of another, or nothing."""
+        if value is not None and not (is_price(value) and value > 0):
+            self.add(
+                at + name,
+                "bad_exchange_rate",
+                f"{str(value)[:40]} is no exchange rate.",
+                f"Send a number above zero of at most {MAX_DECIMALS} decimals, or leave it out.",
             )
 
     def reference(self, value: int | None, known: set[int], at: str, name: str) -> None:

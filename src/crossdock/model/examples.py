@@ -214,6 +214,7 @@ def _outside_order() -> OutsideOrder:
                 quantity=line.quantity,
                 unit_price=line.unit_price,
                 total=line.total,
+                channel_sku=line.channel_sku,
                 attributes=line.attributes,
             )
             for line in order.lines
@@ -237,6 +238,10 @@ def _outside_order() -> OutsideOrder:
         taxes=order.taxes,
         tenders=order.tenders,
         brand=order.brand,
+        presentment_currency=order.presentment_currency,
+        presentment_total=order.presentment_total,
+        exchange_rate=order.exchange_rate,
+        exchanged_at=order.exchanged_at,
     )
 
 

@@ -72,6 +72,10 @@ class OutsideLine(
     total: int | None = None
     """Minor units, before adjustments; quantity times price, rounded half up, when not given."""
     group: int = 1
+    channel_sku: str = ""
+    """What the channel calls it, where that is not `sku`."""
+    owner: str = ""
+    """The legal entity whose stock it must come from; empty leaves it open."""
     attributes: dict[str, str] = {}
 
 
@@ -113,6 +117,12 @@ class OutsideOrder(
     brand: str = ""
     selling_entity: str = ""
     presentment_currency: str = ""
+    """What the customer saw, where it is not `currency`."""
+    presentment_total: int | None = None
+    """Minor units of `presentment_currency`."""
+    exchange_rate: Decimal | None = None
+    """Units of `currency` for one of `presentment_currency`, as the channel used it."""
+    exchanged_at: datetime | None = None
     priority: int = 3
     test: bool = False
     attributes: dict[str, str] = {}
@@ -217,6 +227,8 @@ def _order(
                 total=line_total(line, outside.currency),
                 group=line.group,
                 attributes=line.attributes,
+                channel_sku=line.channel_sku,
+                owner=line.owner,
             )
             for line in outside.lines
         ),
@@ -229,6 +241,9 @@ def _order(
         brand=outside.brand,
         selling_entity=outside.selling_entity,
         presentment_currency=outside.presentment_currency,
+        presentment_total=outside.presentment_total,
+        exchange_rate=outside.exchange_rate,
+        exchanged_at=outside.exchanged_at,
         priority=outside.priority,
         test=outside.test,
         attributes=outside.attributes,

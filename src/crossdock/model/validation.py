@@ -7,7 +7,6 @@ lines takes some 10 microseconds, so that every order can be looked at.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -15,7 +14,7 @@ import msgspec
 from crossdock.kernel.messages import Message
 from crossdock.kernel.money import is_currency
 from crossdock.kernel.quantity import MAX_QUANTITY
-from crossdock.model.checks import MAX_MINOR, Findings, is_key
+from crossdock.model.checks import MAX_MINOR, Findings, is_key, is_price
 from crossdock.model.messages import (
     AddressCorrected,
     CancelRequested,
@@ -120,11 +119,7 @@ def _check_head(order: SalesOrder, found: Findings, at: str) -> None:
     found.identifier(order.customer_id, at, "customer_id")
     found.aware(order.placed_at, at, "placed_at")
     found.currency(order.currency, at, "currency")
-    if order.presentment_currency:
-        found.currency(order.presentment_currency, at, "presentment_currency")
-        found.amount(order.presentment_total or 0, at, "presentment_total")
-        found.price(order.exchange_rate or Decimal(0), at, "exchange_rate")
-        found.aware(order.exchanged_at, at, "exchanged_at")
+    _check_presentment(order, found, at)
     if not 1 <= order.priority <= 5:
         found.add(
             f"{at}priority",
@@ -134,6 +129,22 @@ def _check_head(order: SalesOrder, found: Findings, at: str) -> None:
         )
     if order.revision < 1:
         found.number(order.revision, at, "revision")
+
+
+def _check_presentment(order: SalesOrder, found: Findings, at: str) -> None:
+    shown = (order.presentment_total, order.exchange_rate, order.exchanged_at)
+    if order.presentment_currency:
+        found.currency(order.presentment_currency, at, "presentment_currency")
+        found.amount(order.presentment_total or 0, at, "presentment_total")
+        found.exchange_rate(order.exchange_rate, at, "exchange_rate")
+        found.aware(order.exchanged_at, at, "exchanged_at")
+    elif shown != (None, None, None):
+        found.add(
+            f"{at}presentment_currency",
+            "no_presentment_currency",
+            "There is a presentment total or a rate, but no presentment currency.",
+            "Send the currency the customer saw, or leave all of them out.",
+        )
 
 
 def _check_lines(
@@ -150,8 +161,9 @@ def _check_lines(
             and line.group in groups
             and is_key(line.sku)
             and not line.attributes
-            and line.unit_price.is_finite()
-            and 0 <= line.unit_price <= MAX_MINOR
+            and is_price(line.unit_price)
+            and (not line.channel_sku or is_key(line.channel_sku))
+            and (not line.owner or is_key(line.owner))
         ):
             _check_line(line, groups, found, f"{at}lines[{index}].")
     numbers = [line.number for line in lines]
@@ -166,6 +178,10 @@ def _check_line(line: OrderLine, groups: set[int], found: Findings, at: str) -> 
     found.price(line.unit_price, at, "unit_price")
     found.amount(line.total, at, "total")
     found.reference(line.group, groups, at, "group")
+    if line.channel_sku:
+        found.key(line.channel_sku, at, "channel_sku")
+    if line.owner:
+        found.key(line.owner, at, "owner")
     found.attributes(line.attributes, at)
 
 

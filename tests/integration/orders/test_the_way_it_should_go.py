@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from tests.integration.orders.shop import BOSTON, CARD, PROVIDENCE, Shop
+from decimal import Decimal
+
+import msgspec
+
+from tests.integration.orders.shop import (
+    BOSTON,
+    CARD,
+    MONDAY,
+    PROVIDENCE,
+    Shop,
+    outside_order,
+)
 
 
 def test_a_paid_order_is_released_to_the_nearest_node_in_one_batch(shop: Shop) -> None:
@@ -49,3 +60,28 @@ def test_a_card_order_goes_from_placed_to_closed_and_is_charged_for_what_left(sh
     assert shop.level("mug", BOSTON) == (2, 0)
     assert shop.cases() == []
     shop.assert_whole()
+
+
+def test_what_the_customer_saw_and_whose_stock_it_is_stand_in_the_tables(shop: Shop) -> None:
+    shop.stock(BOSTON, mug=5)
+    placed = outside_order(
+        "1003",
+        ("mug", 1),
+        presentment_currency="EUR",
+        presentment_total=1_153,
+        exchange_rate=Decimal("1.0843"),
+        exchanged_at=MONDAY,
+    )
+    line = msgspec.structs.replace(placed.lines[0], channel_sku="B00MUG", owner="shop-us")
+
+    [receipt] = shop.take([msgspec.structs.replace(placed, lines=(line,))])
+    shop.settle()
+
+    assert shop.connection.execute(
+        "SELECT presentment_currency, presentment_total, exchange_rate, exchanged_at"
+        " FROM sales_order WHERE id = %s::uuid",
+        (receipt.order_id,),
+    ).fetchone() == ("EUR", 1_153, Decimal("1.0843"), MONDAY)
+    assert shop.connection.execute(
+        "SELECT channel_sku, owner FROM order_line WHERE order_id = %s::uuid", (receipt.order_id,)
+    ).fetchone() == ("B00MUG", "shop-us")

@@ -55,8 +55,8 @@ def _placed(state: SalesOrderState) -> SalesOrder:
 
 _ORDER = (
     "id, placed_at, closed_at, customer_id, total, revision, priority, test, currency,"
-    " presentment_currency, channel, number, brand, selling_entity, stage, policy_version,"
-    " attributes"
+    " presentment_currency, presentment_total, exchange_rate, exchanged_at, channel, number, brand,"
+    " selling_entity, stage, policy_version, attributes"
 )
 
 
@@ -72,6 +72,9 @@ def _order_row(state: SalesOrderState, order: SalesOrder) -> Row:
         order.test,
         order.currency,
         order.presentment_currency,
+        order.presentment_total,
+        order.exchange_rate,
+        order.exchanged_at,
         order.channel,
         order.number,
         order.brand,
@@ -88,7 +91,7 @@ _COUNTERS = (
 )
 _LINE = (
     f"order_id, number, {_COUNTERS}, quantity, group_number, total, charge_share,"
-    " adjustment_share, tax_share, payable, unit_price, sku, attributes"
+    " adjustment_share, tax_share, payable, unit_price, sku, channel_sku, owner, attributes"
 )
 
 
@@ -126,6 +129,8 @@ def _line_rows(state: SalesOrderState, order: SalesOrder) -> Iterator[Row]:
             line.payable,
             placed.unit_price,
             line.sku,
+            placed.channel_sku,
+            placed.owner,
             _json(placed.attributes),
         )
 
