@@ -182,6 +182,82 @@ class OidcSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = {}
 
 
+class LimitsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the API refuses to protect itself; all are counted per API process."""
+
+    body_bytes: Annotated[int, Meta(ge=1_024, description="size of a request's body, at most")] = (
+        4 << 20
+    )
+    bulk_body_bytes: Annotated[
+        int, Meta(ge=1_024, description="the same for operations that take many items")
+    ] = 32 << 20
+    file_bytes: Annotated[
+        int, Meta(ge=1_024, description="the same for files, which are streamed")
+    ] = 8 << 30
+    body_nesting: Annotated[
+        int, Meta(ge=8, le=500, description="objects and arrays within each other, at most")
+    ] = 32
+    string_bytes: Annotated[
+        int, Meta(ge=4_096, description="size of one text or name in a body, at most")
+    ] = 65_536
+    query_characters: Annotated[
+        int, Meta(ge=256, description="length of a path with its parameters, at most")
+    ] = 8_192
+    body_seconds: Annotated[
+        float, Meta(gt=0, description="by then a body that is not streamed is there, or cut off")
+    ] = 30.0
+    silence_seconds: Annotated[
+        float,
+        Meta(gt=0, description="a client that neither sends nor reads for so long is cut off"),
+    ] = 10.0
+    requests_in_flight: Annotated[
+        int, Meta(ge=1, description="requests under way at once; intake and ATS may use all")
+    ] = 2_048
+    others_in_flight: Annotated[
+        int, Meta(ge=1, description="of these, at most so many that are neither intake nor ATS")
+    ] = 128
+    reports_in_flight: Annotated[
+        int, Meta(ge=1, description="of those, at most so many of events, records and files")
+    ] = 32
+    oldest_waiting_seconds: Annotated[
+        float, Meta(gt=0, description="age of the oldest waiting message that stops the intake")
+    ] = 60.0
+    retry_after_seconds: Annotated[
+        int, Meta(ge=1, description="what a refused client is told to wait")
+    ] = 5
+
+
+class TelemetrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Logs, metrics and traces."""
+
+    log_format: Annotated[
+        Literal["auto", "json", "text"],
+        Meta(description="json, text, or auto: text on a terminal and json elsewhere"),
+    ] = "auto"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="the least that is logged")
+    ] = "info"
+    log_requests: Annotated[
+        Literal["all", "failed", "none"], Meta(description="which requests the API logs")
+    ] = "all"
+    open_metrics: Annotated[
+        bool, Meta(description="whether /metrics answers without a key that has metrics:read")
+    ] = False
+    invariant_minutes: Annotated[
+        float,
+        Meta(ge=0, description="in so many minutes every invariant is checked once; 0: never"),
+    ] = 15.0
+    invariant_seconds: Annotated[
+        int, Meta(ge=1, le=60, description="a check that takes longer is given up and said to be")
+    ] = 10
+    traces_url: Annotated[
+        str, Meta(description="OTLP/HTTP collector, as http://host:4318; empty: no traces")
+    ] = ""
+    traces_share: Annotated[
+        float, Meta(ge=0, le=1, description="share of business cases whose traces are kept")
+    ] = 1.0
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings of one process."""
 
@@ -192,6 +268,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     api: ApiSettings = ApiSettings()
     access: AccessSettings = AccessSettings()
     oidc: OidcSettings = OidcSettings()
+    limits: LimitsSettings = LimitsSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
 
 
 @dataclass(frozen=True)

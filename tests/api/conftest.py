@@ -9,20 +9,10 @@ import pytest
 from litestar.testing import TestClient
 
 from crossdock import db
-from crossdock.api.access.caller import Caller
 from crossdock.api.app import create_app
 from crossdock.api.services import Services
+from tests.api.keys import bearer, make_key
 from tests.conftest import temporary_database
-
-EVERYTHING = frozenset(
-    f"{what}:{how}"
-    for what in (
-        *("orders", "ats", "promises", "reservations", "work", "inventory", "master"),
-        *("shipments", "payments", "records", "events", "webhooks", "files", "keys", "metrics"),
-    )
-    for how in ("read", "write")
-)
-ADA = Caller(id="ada", name="Ada's full key", permissions=EVERYTHING)
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +29,12 @@ def services(api_url: str) -> Iterator[Services]:
 
 
 @pytest.fixture(scope="module")
-def api(services: Services) -> Iterator[TestClient]:  # type: ignore[type-arg]
-    """A client that may do everything."""
-    with TestClient(create_app(services, lambda connection: ADA)) as client:
+def api(services: Services, api_url: str) -> Iterator[TestClient]:  # type: ignore[type-arg]
+    """A client that may do everything; `api.headers` has its key, which a request can replace."""
+    with contextlib.closing(db.connect(api_url)) as connection:
+        headers = bearer(make_key(connection))
+    with TestClient(create_app(services)) as client:
+        client.headers.update(headers)
         yield client
 
 

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from litestar import Litestar
-from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.di import Provide
 
 from crossdock.api import documents, problems
-from crossdock.api.access.caller import Caller
+from crossdock.api.access import wiring
 from crossdock.api.requests import TypedRequest
 from crossdock.api.routes import ROUTERS
 from crossdock.api.services import Services
 
-CallerOf = Callable[[ASGIConnection[Any, Any, Any, Any]], Caller]
 
-
-def create_app(services: Services, caller_of: CallerOf) -> Litestar:
-    """The API over `services`; `caller_of` tells who sends a request, or raises ApiProblem 401."""
-
-    def caller(request: TypedRequest) -> Caller:
-        return caller_of(request)
+def create_app(services: Services) -> Litestar:
+    """The API over `services`. Raises SettingRefused where [access] or [oidc] cannot be used."""
 
     def the_services() -> Services:
         return services
@@ -32,8 +23,10 @@ def create_app(services: Services, caller_of: CallerOf) -> Litestar:
         route_handlers=ROUTERS,
         request_class=TypedRequest,
         exception_handlers=problems.HANDLERS,
+        guards=[wiring.guard],
+        before_send=[wiring.add_rate_limit_headers],
         dependencies={
-            "caller": Provide(caller, sync_to_thread=False),
+            "caller": Provide(wiring.caller, sync_to_thread=False),
             "services": Provide(the_services, sync_to_thread=False),
         },
         state=State({"services": services}),
@@ -41,5 +34,6 @@ def create_app(services: Services, caller_of: CallerOf) -> Litestar:
         request_max_body_size=None,
         logging_config=None,
     )
+    wiring.install(app, services)
     documents.complete(app)
     return app

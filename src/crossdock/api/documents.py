@@ -6,9 +6,10 @@ body it takes; its answer's example stands beside the type (see `example`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import (
@@ -23,6 +24,7 @@ from litestar.openapi.spec import (
 
 from crossdock import __version__
 from crossdock.api import problems
+from crossdock.api.access.errors import OF_A_CREDENTIAL
 from crossdock.api.problems import PROBLEM_JSON, ProblemDetails, ProblemType
 
 DESCRIPTION = """\
@@ -45,7 +47,9 @@ def config() -> OpenAPIConfig:
                 )
             }
         ),
-        path="/docs",
+        openapi_router=Router(
+            "/docs", route_handlers=[], include_in_schema=False, opt={"public": True}
+        ),
         render_plugins=(),
     )
 
@@ -78,6 +82,8 @@ def complete(app: Litestar) -> None:
 
 def _add_answers(operation: Operation, path: str) -> None:
     shared = [problems.UNAVAILABLE, problems.INTERNAL]
+    if operation.security:
+        shared += OF_A_CREDENTIAL
     if operation.request_body is not None:
         shared += [problems.MALFORMED, problems.TOO_LARGE, problems.UNSUPPORTED_MEDIA]
     if operation.parameters:
@@ -86,14 +92,15 @@ def _add_answers(operation: Operation, path: str) -> None:
         shared.append(problems.NOT_FOUND)
     if operation.responses is None:
         operation.responses = {}
-    for kind in shared:
-        operation.responses.setdefault(str(kind.status), _answer(kind))
+    for status in {kind.status for kind in shared}:
+        same = [kind for kind in shared if kind.status == status]
+        operation.responses.setdefault(str(status), _answer(same))
 
 
-def _answer(kind: ProblemType) -> OpenAPIResponse:
+def _answer(kinds: Sequence[ProblemType]) -> OpenAPIResponse:
     reference: Any = Reference(ref="#/components/schemas/ProblemDetails")
     return OpenAPIResponse(
-        description=f"`{kind.code}`: {kind.title}",
+        description="; ".join(f"`{kind.code}`: {kind.title}" for kind in kinds),
         content={PROBLEM_JSON: OpenAPIMediaType(schema=reference)},
     )
 
