@@ -37,6 +37,8 @@ _encode = msgspec.msgpack.Encoder().encode
 
 Recorder = Callable[[Delivery, str, State, datetime, list[Any]], None]
 """Called with each handled message: delivery, stage before, state after, now, outputs."""
+Watch = Callable[[Sequence[Delivery]], None]
+"""Called with the deliveries of each round; again with those of a batch that is tried again."""
 
 
 class Slot:
@@ -79,6 +81,7 @@ class Batch:
         takes_over: bool = True,
         first_open: Mapping[int, int] | None = None,
         recorder: Recorder | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.registry = registry
         self.tx = tx
@@ -90,6 +93,7 @@ class Batch:
         self.takes_over = takes_over
         self.first_open = first_open
         self.recorder = recorder
+        self.watch = watch
         self.slots: dict[str, Slot] = {}
         self.queue: list[Delivery] = []
         self.consumed: list[StoredMessage] = []
@@ -136,6 +140,8 @@ class Batch:
 
     def _round(self) -> None:
         deliveries, self.queue = self.queue, []
+        if self.watch is not None:
+            self.watch(deliveries)
         self._load(deliveries)
         at_stations: dict[str, list[Delivery]] = {}
         for delivery in deliveries:

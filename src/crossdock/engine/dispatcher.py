@@ -7,13 +7,16 @@ runs out; what happens then is declared per operation (`Repeat`).
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import structlog
@@ -30,13 +33,20 @@ from crossdock.engine.effects import (
     Unknown,
 )
 from crossdock.engine.fence import Fence
+from crossdock.engine.figures import DispatchFigures
 from crossdock.engine.routing import shard_number
 from crossdock.kernel.clock import Clock
 from crossdock.kernel.ids import derive
 from crossdock.kernel.messages import Message, encode
 
+if TYPE_CHECKING:
+    from crossdock.engine.spans import Spans
+
 Connection = psycopg.Connection[Any]
 log = structlog.get_logger(__name__)
+
+LOGGED = 5
+"""Correlation ids that a line about failed effects names, at most."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +89,22 @@ class Dispatcher:
     """Dispatches the effects of the ports it is given."""
 
     def __init__(
-        self, ports: Mapping[str, Port], clock: Clock, limits: DispatchLimits | None = None
+        self,
+        ports: Mapping[str, Port],
+        clock: Clock,
+        limits: DispatchLimits | None = None,
+        *,
+        name: str = "",
+        tracing: Spans | None = None,
     ) -> None:
         self.ports = dict(ports)
         self.clock = clock
         self.limits = limits or DispatchLimits()
+        name = name or f"{socket.gethostname()}-{os.getpid()}"
+        self.figures = DispatchFigures(f"dispatcher {name}")
+        self.tracing = tracing
+        self.running = False
+        """In threads of its own: then failures are logged. A simulation has too many of them."""
         self.breakers = {name: Breaker() for name in self.ports}
         self._fences = {name: Fence("outbox") for name in self.ports}
         self._first = dict.fromkeys(self.ports, 0)
@@ -102,12 +123,41 @@ class Dispatcher:
         connection.commit()
         if not claimed:
             return 0
+        begun = time.perf_counter()
         results = self._call(port, claimed)
-        failed = sum(not isinstance(result, Done) for result in results)
-        breaker.count(len(results) - failed, failed, now, self.limits)
+        self._count(connector, claimed, results, time.perf_counter() - begun, now)
         self._finish(connection, claimed, results)
         connection.commit()
         return len(claimed)
+
+    def _count(
+        self,
+        connector: str,
+        claimed: Sequence[ClaimedEffect],
+        results: Sequence[EffectResult],
+        seconds: float,
+        now: datetime,
+    ) -> None:
+        """What a call came to: for the circuit breaker, the figures, the log and the traces."""
+        failed = [c for c, r in zip(claimed, results, strict=True) if not isinstance(r, Done)]
+        breaker = self.breakers[connector]
+        breaker.count(len(results) - len(failed), len(failed), now, self.limits)
+        is_open = breaker.failures >= self.limits.breaker_failures
+        self.figures.called(connector, claimed, results, seconds, self.clock.now())
+        self.figures.breaker(connector, breaker.failures, is_open)
+        if self.tracing is not None:
+            self.tracing.sent(claimed, results, seconds)
+        if failed and self.running:
+            # What the other side said stays in the outbox: it may quote a person's data.
+            log.warning(
+                "effects failed",
+                connector=connector,
+                failed=len(failed),
+                sent=len(claimed),
+                operations=dict(Counter(c.effect.operation for c in failed)),
+                correlation_ids=[c.correlation_id for c in failed[:LOGGED]],
+                breaker_open=is_open,
+            )
 
     def _first_open(self, connection: Connection, connector: str) -> int:
         """From where to look for open effects: what was sent stays in the index for a while."""
@@ -130,6 +180,7 @@ class Dispatcher:
         self, connect: Any, stop: threading.Event, *, threads_per_connector: int = 2
     ) -> list[threading.Thread]:
         """Start threads, each with a connection of its own from `connect()`, until `stop`."""
+        self.running = True
         threads = [
             threading.Thread(target=self._loop, args=(connect, name, stop), name=f"send {name}")
             for name in sorted(self.ports)
@@ -147,6 +198,8 @@ class Dispatcher:
                 if connection is None or connection.closed:
                     connection = connect()
                 sent = self.dispatch(connection, connector)
+                if self.figures.report(connection, self.clock.now()):
+                    connection.commit()
                 idle = 0.005 if sent else min(idle * 2, 0.25)
             except Exception as error:
                 log.warning("dispatch failed", connector=connector, error=str(error))

@@ -84,3 +84,5 @@ class ClaimedEffect(NamedTuple):
     correlation_id: str
     unknown: bool
     """An earlier attempt ended without a known outcome."""
+    causation_id: str = ""
+    """The message whose handler wanted it."""

@@ -33,7 +33,7 @@ def claim(
         """
         SELECT o.number, o.id, o.operation, o.order_key, o.key, o.payload, o.attempt + 1,
                o.created_at, o.process, o.instance, o.route, o.correlation_id,
-               o.leased_until IS NOT NULL
+               o.leased_until IS NOT NULL, o.causation_id
         FROM outbox o
         WHERE o.connector = %s AND o.number >= %s AND o.available_at <= %s
           AND (o.leased_until IS NULL OR o.leased_until <= %s)
@@ -58,6 +58,7 @@ def claim(
             Address(*row[8:11]),
             row[11],
             row[12],
+            row[13],
         )
         for row in rows
     ]

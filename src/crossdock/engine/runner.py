@@ -16,9 +16,10 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
+import structlog
 
 from crossdock.engine import dead_letters, store
-from crossdock.engine.batch import Batch, Recorder
+from crossdock.engine.batch import Batch, Recorder, Watch
 from crossdock.engine.fence import Fence
 from crossdock.engine.registry import Registry
 from crossdock.engine.store import StoredMessage
@@ -27,6 +28,8 @@ from crossdock.kernel.clock import Clock
 from crossdock.kernel.errors import Fault
 
 Connection = psycopg.Connection[Any]
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ class Runner:
         notes: Connection | None = None,
         recorder: Recorder | None = None,
         prepare: Callable[[Transaction], None] | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.registry = registry
         self.connection = connection
@@ -91,6 +95,7 @@ class Runner:
         self.notes = notes
         self.recorder = recorder
         self.prepare = prepare
+        self.watch = watch
         self.zones: dict[str, int] = {}
         self.fence = Fence("inbox")
         self.first_open: dict[int, int] = {}
@@ -244,6 +249,7 @@ class Runner:
                     takes_over=not alone,
                     first_open=self.first_open,
                     recorder=self.recorder,
+                    watch=self.watch,
                 )
                 batch.run(messages)
         except Exception as error:
@@ -266,6 +272,15 @@ class Runner:
 
     def _bury(self, message: StoredMessage, error: str, trace: str, now: datetime) -> None:
         """Make a dead letter of a message and park its process; the rest goes on."""
+        # The error's own words stay in the dead letter: they may quote the message.
+        log.error(
+            "dead letter",
+            message_id=message.id,
+            type=message.type,
+            process=message.process,
+            correlation_id=message.correlation_id,
+            error=error.partition(":")[0],
+        )
         dead_letters.bury(self.connection, message, error, trace, now)
 
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import structlog
 
 from crossdock.engine import store, upkeep
+from crossdock.engine.figures import WorkerFigures
 from crossdock.engine.registry import Registry
 from crossdock.engine.runner import Limits, Outcome, Runner, WorkerTooOld, is_surroundings
 from crossdock.kernel.clock import Clock
 from crossdock.kernel.errors import Fault
+
+if TYPE_CHECKING:
+    from crossdock.engine.spans import Spans
 
 Connection = psycopg.Connection[Any]
 Chore = Callable[[Connection, datetime], None]
@@ -50,6 +55,7 @@ class Worker:
         waits: WorkerLimits | None = None,
         ages: upkeep.Ages | None = None,
         chores: Sequence[Chore] = (),
+        tracing: Spans | None = None,
     ) -> None:
         self.registry = registry
         self.connect = connect
@@ -59,6 +65,8 @@ class Worker:
         self.waits = waits or WorkerLimits()
         self.ages = ages or upkeep.Ages()
         self.chores = chores
+        self.tracing = tracing
+        self.figures = WorkerFigures(f"worker {name}")
         self.total = Outcome()
         self._upkeep_due: datetime | None = None
         self._was_open = False
@@ -70,8 +78,7 @@ class Worker:
         while not stop.is_set():
             try:
                 runner = runner or self._open()
-                outcome = runner.run_batch()
-                self._count(outcome)
+                outcome = self._run_batch(runner)
                 wait = self.waits.retry_seconds
                 self._keep_up(runner.connection)
                 if not outcome.taken:
@@ -84,6 +91,7 @@ class Worker:
                     self._close(runner)
                     raise
                 log.warning("worker waits", worker=self.name, seconds=wait, error=str(error))
+                self.figures.fault()
                 self._close(runner)
                 runner = None
                 stop.wait(wait)
@@ -97,7 +105,13 @@ class Worker:
             store.forget_tried(notes, self.name)
         self._was_open = True
         runner = Runner(
-            self.registry, connection, self.clock, name=self.name, limits=self.limits, notes=notes
+            self.registry,
+            connection,
+            self.clock,
+            name=self.name,
+            limits=self.limits,
+            notes=notes,
+            watch=None if self.tracing is None else self.tracing.watch,
         )
         runner.start()
         return runner
@@ -111,13 +125,25 @@ class Worker:
     def _is_passing(self, error: Exception) -> bool:
         return is_surroundings(error) or (isinstance(error, Fault) and error.retryable)
 
-    def _count(self, outcome: Outcome) -> None:
-        self.total.taken += outcome.taken
-        self.total.handled += outcome.handled
-        self.total.dead += outcome.dead
+    def _run_batch(self, runner: Runner) -> Outcome:
+        begun = time.perf_counter()
+        if self.tracing is not None:
+            self.tracing.batch_begins()
+        outcome = runner.run_batch()
+        if outcome.taken:
+            self.total.taken += outcome.taken
+            self.total.handled += outcome.handled
+            self.total.dead += outcome.dead
+            seconds = time.perf_counter() - begun
+            self.figures.batch_done(outcome.taken, outcome.handled, outcome.dead, seconds)
+            if self.tracing is not None:
+                self.tracing.batch_done(seconds)
+        return outcome
 
     def _keep_up(self, connection: Connection) -> None:
         now = self.clock.now()
+        if self.figures.report(connection, now):
+            connection.commit()
         if self._upkeep_due is None or now >= self._upkeep_due:
             self._upkeep_due = now + timedelta(seconds=self.waits.upkeep_seconds)
             upkeep.keep_up(connection, now, self.ages)
