@@ -12,10 +12,12 @@ from crossdock.inventory.facts.station import InventoryFacts
 from crossdock.inventory.reservations.capability import Reservations
 from crossdock.ordering.capability import Ordering
 from crossdock.ordering.policy import load_order_policies
+from crossdock.processes.checkout import checkout
+from crossdock.processes.checkout import store as checkout_store
 from crossdock.processes.fulfillment import fulfillment
 from crossdock.processes.order_to_fulfillment import order_to_fulfillment
 
-CHORES = (inventory_upkeep.keep_up, allocation_upkeep.keep_up)
+CHORES = (inventory_upkeep.keep_up, allocation_upkeep.keep_up, checkout_store.keep_up)
 """What each worker does for the capabilities once a minute."""
 
 
@@ -25,7 +27,7 @@ def registry(order_policies: Path | None = None) -> Registry:
     `order_policies` names a TOML file; without it the shipped policies are in force.
     """
     return Registry(
-        processes=(order_to_fulfillment, fulfillment),
+        processes=(order_to_fulfillment, fulfillment, checkout),
         stations=(InventoryFacts(), Allocation()),
         capabilities=(Ordering(load_order_policies(order_policies)), Reservations()),
     )

@@ -68,6 +68,7 @@ _OBJECTS: dict[str, tuple[type[msgspec.Struct], ...]] = {
 # Who sends what comes from outside; the rest is said by the part of Crossdock that declares it.
 _SENDERS = {
     "order": "sales channels",
+    "checkout": "sales channels",
     "fulfillment": "nodes",
     "shipment": "carriers",
     "inventory": "stock sources",

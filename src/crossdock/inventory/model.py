@@ -126,6 +126,21 @@ class ReservationsFreed(Message, frozen=True, kw_only=True):
     reason: str
 
 
+class ExtendReservations(Command, frozen=True, kw_only=True):
+    """Let the queued units of a checkout expire at another time; None: not by themselves."""
+
+    order_id: str
+    expires_at: datetime | None
+
+
+@message_type("crossdock.reservations.extended.v1")
+class ReservationsExtended(Message, frozen=True, kw_only=True):
+    """Whether any of them were still there."""
+
+    order_id: str
+    live: bool
+
+
 class PickStock(Command, frozen=True, kw_only=True):
     """Units are in the picker's hands; `short` ones were not found (or damaged).
 

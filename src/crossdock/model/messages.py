@@ -37,10 +37,12 @@ class ShippedPackage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 @message_type("crossdock.order.placed.v1")
-class OrderPlaced(Message, frozen=True, kw_only=True):
+class OrderPlaced(Message, frozen=True, kw_only=True, omit_defaults=True):
     """A channel's order, durable before it is acknowledged."""
 
     order: SalesOrder
+    checkout_id: str | None = None
+    """The checkout whose reserved units it takes over."""
 
 
 @message_type("crossdock.order.cancel_requested.v1")
@@ -208,3 +210,71 @@ class InventoryCounted(Message, frozen=True, kw_only=True):
     node: str
     counts: tuple[StockCount, ...]
     full: bool = False
+
+
+class EditedLine(msgspec.Struct, frozen=True, kw_only=True):
+    """The attributes an order line is to have, all of them."""
+
+    number: int
+    attributes: dict[str, str]
+
+
+class EditedGroup(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Whom and which address row a delivery group is to name; None leaves it as it is."""
+
+    number: int
+    recipient_id: str | None = None
+    address_id: str | None = None
+
+
+@message_type("crossdock.order.edit_requested.v1")
+class OrderEditRequested(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """Change what needs no new sourcing; nothing is changed unless the revision is the expected.
+
+    Personal data is in party and address rows already; this names them.
+    """
+
+    order_id: str
+    request_id: str
+    expected_revision: int
+    customer_id: str | None = None
+    attributes: dict[str, str] | None = None
+    """All that the order is to have; None leaves them as they are."""
+    lines: tuple[EditedLine, ...] = ()
+    groups: tuple[EditedGroup, ...] = ()
+
+
+class CheckoutLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Units of one SKU that a customer is about to buy."""
+
+    number: int
+    sku: str
+    quantity: int
+    method: str = "ship"
+    pickup_node: str | None = None
+
+
+@message_type("crossdock.checkout.requested.v1")
+class CheckoutRequested(Message, frozen=True, kw_only=True):
+    """Keep these units for a customer who is checking out, for so many seconds."""
+
+    checkout_id: str
+    channel: str
+    seconds: int
+    lines: tuple[CheckoutLine, ...]
+
+
+@message_type("crossdock.checkout.extension_requested.v1")
+class CheckoutExtensionRequested(Message, frozen=True, kw_only=True):
+    """Keep the units for so many seconds from now on."""
+
+    checkout_id: str
+    request_id: str
+    seconds: int
+
+
+@message_type("crossdock.checkout.dropped.v1")
+class CheckoutDropped(Message, frozen=True, kw_only=True):
+    """The customer left: the units are free again."""
+
+    checkout_id: str

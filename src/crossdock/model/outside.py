@@ -126,6 +126,8 @@ class OutsideOrder(
     priority: int = 3
     test: bool = False
     attributes: dict[str, str] = {}
+    checkout_id: str | None = None
+    """The checkout whose reserved units it takes over."""
 
     @property
     def id(self) -> Id:
@@ -161,6 +163,7 @@ class TakenApart(NamedTuple):
     parties: tuple[tuple[Id, OutsideParty], ...]
     addresses: tuple[tuple[Id, Id | None, OutsideAddress], ...]
     """Address id, party id, address."""
+    checkout_id: str | None = None
 
 
 def take_apart(outside: OutsideOrder) -> TakenApart:
@@ -180,7 +183,7 @@ def take_apart(outside: OutsideOrder) -> TakenApart:
         addresses.append((address_id, recipient, group.address))
         groups.append(_group(group, recipient, address_id))
     order = _order(outside, order_id, customer, tuple(groups))
-    return TakenApart(order, tuple(parties.items()), tuple(addresses))
+    return TakenApart(order, tuple(parties.items()), tuple(addresses), outside.checkout_id)
 
 
 def _party_id(outside: OutsideOrder, party: OutsideParty | None, role: str) -> Id | None:

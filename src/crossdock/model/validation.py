@@ -79,6 +79,7 @@ def validate_outside(outside: OutsideOrder) -> list[Problem]:
     """
     problems = unstorable(outside)
     found = Findings(problems)
+    found.identifier(outside.checkout_id, "", "checkout_id")
     before = len(problems)
     for index, line in enumerate(outside.lines):
         found.price(line.unit_price, f"lines[{index}].", "unit_price")
@@ -279,6 +280,7 @@ def _check_tenders(order: SalesOrder, found: Findings, at: str) -> None:
 
 
 def _check_placed(message: OrderPlaced, found: Findings) -> None:
+    found.identifier(message.checkout_id, "", "checkout_id")
     _check_order(message.order, found, "order.")
 
 

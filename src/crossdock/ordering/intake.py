@@ -86,7 +86,7 @@ def _inbound(taken: TakenApart) -> Inbound:
     return Inbound(
         source=order.channel,
         source_id=f"order/{order.number}",
-        message=OrderPlaced(order=order),
+        message=OrderPlaced(order=order, checkout_id=taken.checkout_id),
         to=Address(ORDER_PROCESS, order.id, order.id),
         occurred_at=order.placed_at,
     )

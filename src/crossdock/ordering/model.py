@@ -16,6 +16,7 @@ from crossdock.ordering.policy import OrderPolicy
 
 ORDER_PROCESS = "order-to-fulfillment"
 FULFILLMENT_PROCESS = "fulfillment"
+CHECKOUT_PROCESS = "checkout"
 
 
 # Asked of the ordering capability ----------------------------------------------------------------
@@ -213,6 +214,31 @@ class UnitsWithdrawn(Message, frozen=True, kw_only=True):
     moot: tuple[LineQuantity, ...] = ()
     lines: tuple[LineQuantity, ...] = ()
     gone: tuple[LineQuantity, ...] = ()
+
+
+# Between an order and the checkout it came from ---------------------------------------------------
+
+
+@message_type("crossdock.checkout.claimed.v1")
+class CheckoutClaimed(Message, frozen=True, kw_only=True):
+    """An order was placed for it: nothing expires while the order is being checked."""
+
+    order_id: str
+    channel: str
+
+
+@message_type("crossdock.checkout.settled.v1")
+class CheckoutSettled(Message, frozen=True, kw_only=True):
+    """The order has taken the units over (`accepted`), or it ended before it could."""
+
+    order_id: str
+    channel: str
+    accepted: bool
+
+
+@message_type("crossdock.checkout.expired.v1")
+class CheckoutExpired(Message, frozen=True, kw_only=True):
+    """The time for which its units were kept is over."""
 
 
 # What an order reminds itself of -----------------------------------------------------------------

@@ -12,10 +12,11 @@ from crossdock.kernel.messages import Message, registered
 from crossdock.model import effects
 from crossdock.model.messages import InterceptAnswered
 from crossdock.ordering import model as ordering
+from crossdock.processes.checkout import checkout
 from crossdock.processes.fulfillment import fulfillment
 from crossdock.processes.order_to_fulfillment import order_to_fulfillment
 
-PROCESSES: list[Process[Any]] = [order_to_fulfillment, fulfillment]
+PROCESSES: list[Process[Any]] = [order_to_fulfillment, fulfillment, checkout]
 of_each_process = pytest.mark.parametrize("process", PROCESSES, ids=lambda p: p.name)
 
 # What a process is answered, by what it asks for. A message here is awaited, so that in a stage
@@ -52,6 +53,11 @@ ANSWERS: dict[str, list[tuple[type[Message], set[str]]]] = {
         (inventory.StockShipped, {"submitted", "working", "shipped", "closed"}),
         (inventory.ReservationsFreed, {"submitted", "working", "shipped", "closed"}),
         (InterceptAnswered, {"submitted", "working", "shipped"}),
+    ],
+    "checkout": [
+        (inventory.DemandAccepted, {"keeping", "placed", "closed"}),
+        (inventory.ReservationsExtended, {"keeping", "placed", "closed"}),
+        (inventory.ReservationsFreed, {"keeping", "placed", "closed"}),
     ],
 }
 

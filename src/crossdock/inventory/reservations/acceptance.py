@@ -11,13 +11,21 @@ sight of everyone. Allocation reserves at a node's locked level and cannot over-
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+
+import msgspec
 
 from crossdock.engine.capability import Issued
 from crossdock.engine.transaction import Transaction
 from crossdock.inventory.model import AcceptDemand, DemandAccepted, DemandedLine
-from crossdock.inventory.reservations.book import BACKORDERED, SOFT, ReservationBook
+from crossdock.inventory.reservations.book import (
+    BACKORDERED,
+    SOFT,
+    Reservation,
+    ReservationBook,
+)
 from crossdock.inventory.reservations.room import Room
+from crossdock.inventory.reservations.rules import take_units
 from crossdock.model.messages import LineQuantity
 
 
@@ -26,15 +34,26 @@ def accept(issued: Sequence[Issued], tx: Transaction) -> list[DemandAccepted]:
     book = tx.book(ReservationBook)
     commands = [(each.command, each.cause.id) for each in issued]
     demands = [(c, cause) for c, cause in commands if isinstance(c, AcceptDemand)]
-    _take_over_checkouts([demand for demand, _ in demands], tx, book)
-    room = Room(tx, book, [demand for demand, _ in demands])
-    return [_accept_one(demand, cause, room, tx, book) for demand, cause in demands]
+    book.load(tx, [c for demand, _ in demands if (c := _checkout_of(demand)) is not None])
+    # First what checkouts hold for their own orders: no other order of the batch gets that.
+    kept = [_take_over(demand, cause, tx, book) for demand, cause in demands]
+    rest = [_without(demand, units) for (demand, _), units in zip(demands, kept, strict=True)]
+    room = Room(tx, book, [demand for demand in rest if demand.lines])
+    return [
+        _accept_one(demand, units, cause, room, tx, book)
+        for demand, units, (_, cause) in zip(rest, kept, demands, strict=True)
+    ]
 
 
 def _accept_one(
-    demand: AcceptDemand, cause: str, room: Room, tx: Transaction, book: ReservationBook
+    demand: AcceptDemand,
+    kept: Mapping[int, int],
+    cause: str,
+    room: Room,
+    tx: Transaction,
+    book: ReservationBook,
 ) -> DemandAccepted:
-    soft: list[LineQuantity] = []
+    soft = dict(kept)
     backordered: list[LineQuantity] = []
     refused: list[LineQuantity] = []
     may_wait = demand.paid or demand.on_shortage == "backorder"
@@ -43,7 +62,7 @@ def _accept_one(
         uncovered = line.quantity - covered
         parts = room.parts_of(line.sku)
         if covered:
-            soft.append(LineQuantity(line.line, covered))
+            soft[line.line] = soft.get(line.line, 0) + covered
             _promise(demand, line, covered, parts, SOFT, cause, tx, book)
         if uncovered and may_wait:
             backordered.append(LineQuantity(line.line, uncovered))
@@ -52,7 +71,7 @@ def _accept_one(
             refused.append(LineQuantity(line.line, uncovered))
     return DemandAccepted(
         order_id=demand.order_id,
-        soft=tuple(soft),
+        soft=tuple(LineQuantity(line, units) for line, units in soft.items()),
         backordered=tuple(backordered),
         refused=tuple(refused),
     )
@@ -96,18 +115,73 @@ def _promise(
         )
 
 
-def _take_over_checkouts(
-    demands: Iterable[AcceptDemand], tx: Transaction, book: ReservationBook
-) -> None:
-    """What a checkout held is free for its order to take within the same transaction."""
-    checkouts = [
-        demand.checkout_id
-        for demand in demands
-        if demand.checkout_id is not None and demand.checkout_id != demand.order_id
-    ]
-    if not checkouts:
-        return
-    book.load(tx, checkouts)
-    for checkout in checkouts:
-        for promised in book.of(checkout):
-            book.remove(promised)
+def _checkout_of(demand: AcceptDemand) -> str | None:
+    """The checkout an order comes from; a checkout's own demand comes from none."""
+    return demand.checkout_id if demand.checkout_id != demand.order_id else None
+
+
+def _take_over(
+    demand: AcceptDemand, cause: str, tx: Transaction, book: ReservationBook
+) -> dict[int, int]:
+    """Make what the checkout held the order's own; returns its units by line. The rest is freed."""
+    checkout = _checkout_of(demand)
+    if checkout is None:
+        return {}
+    kept: dict[int, int] = {}
+    for line in demand.lines:
+        held = [r for r in _held_for(demand, book) if _is_for(r, line)]
+        taken, units = take_units(book, tx, held, line.quantity)
+        for part in taken:
+            book.remove(part)
+            book.add(
+                tx,
+                cause,
+                demand.order_id,
+                line.line,
+                checkout_id=None,
+                fulfillment_id=None,
+                promised_by=line.promised_by,
+                expires_at=demand.expires_at,
+                picked_at=None,
+                quantity=part.quantity,
+                per_unit=part.per_unit,
+                priority=demand.priority,
+                state=SOFT,
+                sku=part.sku,
+                node=None,
+                pickup_node=part.pickup_node,
+                kit=part.kit,
+                owner="",
+                lot="",
+                channel=demand.channel,
+                method=part.method,
+            )
+        if units:
+            kept[line.line] = units
+    for left in _held_for(demand, book):
+        book.remove(left)
+    return kept
+
+
+def _held_for(demand: AcceptDemand, book: ReservationBook) -> list[Reservation]:
+    """What the demand's checkout holds; nobody takes over another channel's."""
+    return [r for r in book.of(demand.checkout_id or "") if r.channel == demand.channel]
+
+
+def _is_for(held: Reservation, line: DemandedLine) -> bool:
+    return (held.kit or held.sku, held.method, held.pickup_node) == (
+        line.sku,
+        line.method,
+        line.pickup_node,
+    )
+
+
+def _without(demand: AcceptDemand, kept: Mapping[int, int]) -> AcceptDemand:
+    """The demand less the units that are reserved already."""
+    if not kept:
+        return demand
+    lines = (
+        msgspec.structs.replace(line, quantity=line.quantity - kept.get(line.line, 0))
+        for line in demand.lines
+    )
+    return msgspec.structs.replace(demand, lines=tuple(line for line in lines if line.quantity))

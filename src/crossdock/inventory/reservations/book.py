@@ -225,6 +225,11 @@ class ReservationBook:
         promised.state = state
         self._touch(promised)
 
+    def expire_at(self, promised: Reservation, at: datetime | None) -> None:
+        """Queued units are given up by themselves at another time, or (None) not at all."""
+        promised.expires_at = at
+        self._touch(promised)
+
     def pick(self, promised: Reservation, fulfillment_id: str, tx: Transaction) -> None:
         """Allocated units are in the picker's hands."""
         assert promised.state == ALLOCATED, "only allocated units are picked"

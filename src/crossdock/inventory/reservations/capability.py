@@ -13,10 +13,12 @@ from crossdock.inventory.facts.shortages import break_reservations, serve_backor
 from crossdock.inventory.facts.station import ORDERS
 from crossdock.inventory.model import (
     AcceptDemand,
+    ExtendReservations,
     FreeLine,
     FreeReservations,
     Move,
     PickStock,
+    ReservationsExtended,
     ReservationsFreed,
     ShipStock,
     ShortageFound,
@@ -33,7 +35,7 @@ from crossdock.inventory.store import apply_moves
 from crossdock.kernel.messages import Command, Message
 from crossdock.model.messages import LineQuantity, ShortLine
 
-Known = FreeReservations | PickStock | UnpickStock | ShipStock
+Known = ExtendReservations | FreeReservations | PickStock | UnpickStock | ShipStock
 
 
 class Reservations:
@@ -41,6 +43,7 @@ class Reservations:
 
     commands: tuple[type[Command], ...] = (
         AcceptDemand,
+        ExtendReservations,
         FreeReservations,
         PickStock,
         UnpickStock,
@@ -92,6 +95,8 @@ class _Work:
 
     def _answer_one(self, command: Known) -> Message:
         match command:
+            case ExtendReservations():
+                return self._extend(command)
             case FreeReservations():
                 return self._free(command)
             case PickStock():
@@ -102,6 +107,12 @@ class _Work:
                 return self._ship(command)
             case _:
                 assert_never(command)
+
+    def _extend(self, command: ExtendReservations) -> ReservationsExtended:
+        queued = [r for r in self.book.of(command.order_id) if r.node is None]
+        for promised in queued:
+            self.book.expire_at(promised, command.expires_at)
+        return ReservationsExtended(order_id=command.order_id, live=bool(queued))
 
     def _free(self, command: FreeReservations) -> ReservationsFreed:
         freed: list[FreeLine] = []

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from crossdock.engine.process import Output, StopTimer
-from crossdock.processes.order_to_fulfillment import holding, money, telling
+from crossdock.processes.order_to_fulfillment import checkouts, holding, money, telling
 from crossdock.processes.order_to_fulfillment.declaration import CLOSED, OPEN, enter
 from crossdock.processes.order_to_fulfillment.state import Parcel, SalesOrderState, Work
 from crossdock.processes.order_to_fulfillment.units import is_done, is_settled
@@ -17,6 +17,7 @@ def finish(order: SalesOrderState, now: datetime) -> Iterator[Output]:
     if not is_settled(order):
         return
     if order.stage != OPEN:
+        yield from checkouts.settle(order, accepted=False)
         enter(order, OPEN)
     for name in order.holds:
         yield holding.lifted(order, name, now, approved=False)

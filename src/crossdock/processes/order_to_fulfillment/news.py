@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from crossdock.model.events import Event
+from crossdock.model.messages import OrderEditRequested
 from crossdock.model.orders import SalesOrder
 from crossdock.ordering.rules import Share
 
@@ -18,6 +19,8 @@ class News:
         "arrivals",
         "cancellations",
         "closed_at",
+        "edit_answers",
+        "edits",
         "entries",
         "groups",
         "lines",
@@ -60,3 +63,7 @@ class News:
         """By (request, line): requested, canceled, stopped, refused, reason, requested_at."""
         self.told: list[Event] = []
         """What the world is told because of the message at hand; the log takes it."""
+        self.edits: list[OrderEditRequested] = []
+        """Those that were applied."""
+        self.edit_answers: list[tuple[Any, ...]] = []
+        """Request, when, expected revision, revision after it, result."""

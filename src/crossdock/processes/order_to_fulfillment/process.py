@@ -31,6 +31,7 @@ from crossdock.ordering.model import (
 from crossdock.ordering.rules import problems_of
 from crossdock.processes.order_to_fulfillment import (
     canceling,
+    checkouts,
     closing,
     holding,
     money,
@@ -59,6 +60,7 @@ def check(order: SalesOrderState, placed: OrderPlaced, now: datetime) -> Iterato
     """Nobody is asked for money, and nothing is promised, before the order makes sense."""
     order.problems = problems_of(placed.order)
     telling.placed(order)
+    yield from checkouts.claim(order)
     yield ValidateOrder(order=placed.order, screen=not money.missing(order))
 
 
@@ -126,6 +128,7 @@ def accept_unless_suspicious(order: SalesOrderState, now: datetime) -> Iterator[
 @process.on(DemandAccepted, stages=(OPEN,))
 def confirm(order: SalesOrderState, accepted: DemandAccepted, now: datetime) -> Iterator[Output]:
     """The order is taken: post it, tell the customer, and look for nodes."""
+    yield from checkouts.settle(order, accepted=True)
     for number, quantity in pairs(accepted.soft):
         line = order.line(number)
         line.open -= quantity

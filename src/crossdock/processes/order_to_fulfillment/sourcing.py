@@ -65,6 +65,7 @@ def demand(order: SalesOrderState, lines: list[Line]) -> AcceptDemand:
             longitude=first.longitude,
         ),
         on_shortage="refuse" if order.refuse_shortage else "backorder",
+        checkout_id=order.checkout_id,
     )
 
 

@@ -244,6 +244,10 @@ class SalesOrderState(State, kw_only=True, dict=True):
     """The FulfillmentOrder whose units are being sourced again."""
     posted: bool = False
     """The ERP was told of the order."""
+    checkout_id: str | None = None
+    """The checkout whose units it takes over when it is accepted."""
+    revision: int = 1
+    """Goes up with every edit."""
 
     @classmethod
     def opened(cls, instance: str, message: OrderPlaced, now: datetime) -> SalesOrderState:
@@ -265,6 +269,8 @@ class SalesOrderState(State, kw_only=True, dict=True):
                 for line, share in zip(order.lines, shares, strict=True)
             ],
             tenders=_tenders(order),
+            checkout_id=message.checkout_id,
+            revision=order.revision,
         )
         state.news.placed = order
         state.news.shares = shares

@@ -11,6 +11,7 @@ from crossdock.engine.process import Change
 from crossdock.engine.transaction import Transaction
 from crossdock.model.orders import SalesOrder
 from crossdock.processes.order_to_fulfillment.declaration import CLOSED
+from crossdock.processes.order_to_fulfillment.edits_store import write_edits
 from crossdock.processes.order_to_fulfillment.news import News
 from crossdock.processes.order_to_fulfillment.state import Line, SalesOrderState, Tender
 
@@ -29,6 +30,7 @@ def project(tx: Transaction, changes: Sequence[Change]) -> None:
     _insert_shipments(tx, told)
     _write_payments(tx, told)
     _write_cancellations(tx, told)
+    write_edits(tx, told)
     for state in told:
         state.__dict__.pop("news", None)
 
