@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from crossdock.catalog.model import Network
 from crossdock.catalog.rules import problems_of
 from crossdock.cli.main import app
-from crossdock.cli.schema import published
+from crossdock.contracts.registry import published
 from crossdock.kernel import messages
 from crossdock.model.dictionary import dictionary
 from crossdock.model.envelope import Envelope, border_types

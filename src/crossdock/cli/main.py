@@ -14,6 +14,7 @@ from crossdock import __version__
 from crossdock.cli import (
     bench,
     check,
+    contracts,
     database,
     dead_letters,
     explain,
@@ -30,6 +31,7 @@ from crossdock.cli.context import FaultsShown, Options
 COMMANDS = (
     bench.register,
     check.register,
+    contracts.register,
     database.register,
     dead_letters.register,
     explain.register,

@@ -55,7 +55,7 @@ def dictionary(published: Sequence[Published]) -> str:
         lines += _entry(one)
     lines += ["## Parts", ""]
     for part in sorted(parts, key=lambda kind: kind.__name__):
-        lines += [f"### {part.__name__}", "", _sentence(part), "", *_fields(part), ""]
+        lines += [f"### {part.__name__}", "", _sentence(part), "", *fields_table(part), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -66,7 +66,7 @@ def _entry(one: Published) -> Iterator[str]:
     yield ""
     yield _sentence(one.kind)
     yield ""
-    yield from _fields(one.kind)
+    yield from fields_table(one.kind)
     yield ""
     yield "```json"
     yield json.dumps(example_json(one.kind), indent=2, ensure_ascii=False)
@@ -79,7 +79,8 @@ def _sentence(kind: type[msgspec.Struct]) -> str:
     return description_of(kind) + listed
 
 
-def _fields(kind: type[msgspec.Struct]) -> Iterator[str]:
+def fields_table(kind: type[msgspec.Struct]) -> Iterator[str]:
+    """A type's fields as a Markdown table; nothing for one without fields."""
     notes = notes_of(kind)
     fields = msgspec.structs.fields(kind)
     if not fields:

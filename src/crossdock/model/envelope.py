@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from crossdock.kernel.messages import Message, registered
+from crossdock.kernel.messages import Message, former, registered, upcast
 from crossdock.model import messages
 from crossdock.model.checks import Findings
 from crossdock.model.problems import Problem
-from crossdock.model.shape import read_json
+from crossdock.model.shape import convert, read_json
 from crossdock.model.text import unstorable
 from crossdock.model.validation import validate
 
@@ -96,11 +96,24 @@ def decode(body: bytes) -> Received | list[Problem]:
     problems = _attributes(envelope)
     if problems:
         return problems
-    message = read_json(bytes(envelope.data), _decoder_of(envelope.type))
+    message = _message(envelope)
     problems = message if isinstance(message, list) else validate(message)
     if isinstance(message, list) or problems:
         return [msgspec.structs.replace(p, path=_in_data(p.path)) for p in problems]
     return Received(envelope, message)
+
+
+def _message(envelope: Envelope) -> Message | list[Problem]:
+    """The data as a message; of a former version, as the current one."""
+    data = bytes(envelope.data)
+    if envelope.type not in former():
+        return read_json(data, _decoder_of(envelope.type))
+    try:
+        current, fields = upcast(envelope.type, msgspec.json.decode(data, type=dict))
+    except (msgspec.DecodeError, LookupError, TypeError, ValueError) as error:
+        problem = f"It is no {envelope.type}: {error!r}."
+        return [Problem("", "wrong_type", problem, "Send what that version's schema says.")]
+    return convert(fields, registered()[current])
 
 
 @cache
@@ -136,7 +149,7 @@ def _attributes(envelope: Envelope) -> list[Problem]:
     found.key(envelope.id, "", "id")
     found.key(envelope.source, "", "source")
     found.aware(envelope.time, "", "time")
-    if envelope.type not in border_types():
+    if former().get(envelope.type, envelope.type) not in border_types():
         found.add(
             "type",
             "unknown_type",

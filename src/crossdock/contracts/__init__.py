@@ -1,0 +1,1 @@
+"""The contracts of everything that crosses the border or is stored: types, versions, rules."""
