@@ -64,37 +64,95 @@ def receive(
     if not inbound:
         return []
     zone_shards = store.zone_shards(connection) if zones is None else zones
-    bodies = [_encode(item.message) for item in inbound]
-    hashes = [_hash(item.source, item.source_id) for item in inbound]
+    contents = [
+        Content(item.source, item.source_id, item.message.message_type, _encode(item.message))
+        for item in inbound
+    ]
+    receipts = take_once(connection, contents, now)
+    new = [
+        (item, content.body)
+        for item, content, receipt in zip(inbound, contents, receipts, strict=True)
+        if receipt.result is Received.ACCEPTED
+    ]
+    ids = iter(_deliver(connection, new, now, zone_shards))
+    return [
+        Receipt(Received.ACCEPTED, next(ids)) if r.result is Received.ACCEPTED else r
+        for r in receipts
+    ]
+
+
+def deliver(
+    connection: Connection,
+    inbound: Sequence[Inbound],
+    now: datetime,
+    zones: Mapping[str, int] | None = None,
+) -> list[str]:
+    """Put messages into the inbox that are known to be new; returns their ids."""
+    zone_shards = store.zone_shards(connection) if zones is None else zones
+    return _deliver(connection, [(i, _encode(i.message)) for i in inbound], now, zone_shards)
+
+
+def _deliver(
+    connection: Connection,
+    new: Sequence[tuple[Inbound, bytes]],
+    now: datetime,
+    zones: Mapping[str, int],
+) -> list[str]:
+    ids = [str(derive(now, item.source, item.source_id)) for item, _ in new]
+    rows = [
+        _row(item, message_id, body, now, zones)
+        for (item, body), message_id in zip(new, ids, strict=True)
+    ]
+    if rows:
+        store.copy_rows(connection, f"inbox (shard, {store.MESSAGE_COLUMNS})", rows)
+    return ids
+
+
+class Content(NamedTuple):
+    """What (source, source_id) stands for. `body` is MessagePack with its keys in order."""
+
+    source: str
+    source_id: str
+    type: str
+    body: bytes
+
+
+def content_of(source: str, source_id: str, kind: str, content: object) -> Content:
+    """The content of a write that is no message, to be taken once by `take_once`."""
+    return Content(source, source_id, kind, _encode(content))
+
+
+def take_once(connection: Connection, contents: Sequence[Content], now: datetime) -> list[Receipt]:
+    """Note contents under their names; ACCEPTED is new, and the caller's to act on.
+
+    In a fixed number of statements; the caller commits. A name that another transaction is just
+    noting is waited for.
+    """
+    hashes = [_hash(content.source, content.source_id) for content in contents]
     first: dict[bytes, int] = {}
     for position, hashed in enumerate(hashes):
         first.setdefault(hashed, position)
     new = store.insert_hashes(
         connection,
         [
-            (hashed, _fingerprint(bodies[p]), inbound[p].message.message_type, bodies[p], now)
+            (hashed, _fingerprint(contents[p].body), contents[p].type, contents[p].body, now)
             for hashed, p in first.items()
         ],
     )
     known = {hashed for hashed in first if hashed not in new}
     stored = store.known_hashes(connection, list(known)) if known else {}
     receipts: list[Receipt] = []
-    rows: list[tuple[Any, ...]] = []
-    for position, (item, hashed, body) in enumerate(zip(inbound, hashes, bodies, strict=True)):
+    for position, (hashed, content) in enumerate(zip(hashes, contents, strict=True)):
         if hashed in new and first[hashed] == position:
-            message_id = derive(now, item.source, item.source_id)
-            rows.append(_row(item, message_id, body, now, zone_shards))
-            receipts.append(Receipt(Received.ACCEPTED, message_id))
+            receipts.append(Receipt(Received.ACCEPTED))
         elif hashed in new:
-            receipts.append(_compare(bodies[first[hashed]], body))
+            receipts.append(_compare(contents[first[hashed]].body, content.body))
         else:
             fingerprint, _, old_body = stored[hashed]
-            if fingerprint == _fingerprint(body):
+            if fingerprint == _fingerprint(content.body):
                 receipts.append(Receipt(Received.REPEATED))
             else:
-                receipts.append(_compare(old_body, body))
-    if rows:
-        store.copy_rows(connection, f"inbox (shard, {store.MESSAGE_COLUMNS})", rows)
+                receipts.append(_compare(old_body, content.body))
     return receipts
 
 

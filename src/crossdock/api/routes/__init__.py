@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from litestar.types import ControllerRouterHandler
 
-from crossdock.api.routes import orders_in
+from crossdock.api.routes import orders_in, work
 
-ROUTERS: tuple[ControllerRouterHandler, ...] = (orders_in.router,)
+ROUTERS: tuple[ControllerRouterHandler, ...] = (
+    orders_in.router,
+    work.router,
+)

@@ -1,0 +1,31 @@
+"""How far a feed may be read."""
+
+from __future__ import annotations
+
+from crossdock.db import Connection
+
+
+def horizon(connection: Connection) -> int:
+    """The oldest transaction that still runs in this database: all below it show in what is read
+    from now on.
+
+    `pg_snapshot_xmin` would wait for the transactions of every other database of the server too.
+    """
+    row = connection.execute(
+        """
+        WITH seen AS MATERIALIZED (
+            SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS following
+        )
+        SELECT least(following, min(following - behind) FILTER (WHERE behind < 2147483648))
+        FROM seen LEFT JOIN LATERAL (
+            -- Sessions tell the lower half of their number; none is half the range behind.
+            SELECT (following - backend_xid::text::bigint) & 4294967295 AS behind
+            FROM pg_stat_activity
+            WHERE datname = current_database() AND backend_xid IS NOT NULL) AS running ON true
+        GROUP BY following
+        """,
+        prepare=True,
+    ).fetchone()
+    assert row is not None, "there is always a snapshot"
+    found: int = row[0]
+    return found
