@@ -1,0 +1,1 @@
+"""Promising: which ways to deliver are open to a customer, by when, at what cost."""
