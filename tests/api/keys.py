@@ -21,7 +21,7 @@ def make_key(
     regions: Iterable[str] | None = None,
     channels: Iterable[str] | None = None,
     mode: Mode = "live",
-    requests: int = 0,
+    requests: int | None = 0,
     lifetime_days: int = 1,
     now: datetime | None = None,
 ) -> str:

@@ -18,6 +18,7 @@ from rich.console import Console, ConsoleDimensions
 from typer.core import TyperGroup
 
 from crossdock import db, postgres
+from crossdock.api.access.faults import KeyFault
 from crossdock.catalog.errors import MasterDataRefused, NetworkUnreadable
 from crossdock.kernel.errors import Fault, SettingRefused
 from crossdock.settings import DatabaseSettings, Settings, load_settings
@@ -33,6 +34,7 @@ OF_THE_USER = (
     PolicyRefused,
     NetworkUnreadable,
     MasterDataRefused,
+    KeyFault,
 )
 """Faults of what was given to a command: waiting does not help."""
 

@@ -79,11 +79,14 @@ class Directory:
 
     async def find(self, secret: str) -> Client:
         """The client of a key. Raises ApiProblem 401 if it opens nothing (any more)."""
+        asked_at = self._monotonic()
         hashed = hash_of(secret)
         await self.refresh()
         client = self._known.clients.get(hashed)
-        if client is None and self._age() > _LOOK_AGAIN_SECONDS:
-            await self._read_again()  # It may have been made a moment ago.
+        while client is None and self._known.read_at < asked_at:
+            # It may have been made a moment ago. Whoever guesses waits, and reads no oftener.
+            await asyncio.sleep(max(0.0, _LOOK_AGAIN_SECONDS - self._age()))
+            await self._read_again()
             client = self._known.clients.get(hashed)
         if client is None:
             raise credential_refused()

@@ -18,6 +18,7 @@ from crossdock.api.access import store
 from crossdock.api.access.caller import Mode
 from crossdock.api.access.faults import KeyFault
 from crossdock.api.access.permissions import (
+    EVERYTHING,
     PERMISSIONS,
     ROLES,
     Scope,
@@ -108,6 +109,23 @@ def revoke(connection: db.Connection, id_or_name: str, now: datetime, by: str) -
     key = _existing(connection, id_or_name)
     store.revoke_key(connection, key.id, now, by)
     return key
+
+
+def listed(connection: db.Connection, *, revoked: bool = False) -> list[store.KeyRow]:
+    """The keys in the order they were made, without their secrets."""
+    return store.list_keys(connection, revoked=revoked)
+
+
+def unknown_codes(connection: db.Connection, scope: Scope) -> list[str]:
+    """What a scope names and the master data do not: a slip of the pen, or made before them."""
+    places = store.places(connection)
+    known = {EVERYTHING, *(node.code for node in places.nodes)}
+    known |= {channel.code for channel in places.channels}
+    known |= {node.region or "" for node in places.nodes}
+    known |= {brand for node in places.nodes for brand in node.brands}
+    known |= {channel.brand or "" for channel in places.channels}
+    named = (scope.nodes, scope.brands, scope.regions, scope.channels)
+    return sorted({code for codes in named for code in codes or ()} - known)
 
 
 def is_secret(credential: str) -> bool:
