@@ -240,9 +240,6 @@ class TelemetrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     log_requests: Annotated[
         Literal["all", "failed", "none"], Meta(description="which requests the API logs")
     ] = "all"
-    open_metrics: Annotated[
-        bool, Meta(description="whether /metrics answers without a key that has metrics:read")
-    ] = False
     invariant_minutes: Annotated[
         float,
         Meta(ge=0, description="in so many minutes every invariant is checked once; 0: never"),

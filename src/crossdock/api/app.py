@@ -6,7 +6,7 @@ from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
 
-from crossdock.api import documents, problems
+from crossdock.api import documents, operations, problems
 from crossdock.api.access import wiring
 from crossdock.api.requests import TypedRequest
 from crossdock.api.routes import ROUTERS
@@ -23,7 +23,7 @@ def create_app(services: Services) -> Litestar:
         route_handlers=ROUTERS,
         request_class=TypedRequest,
         exception_handlers=problems.HANDLERS,
-        guards=[wiring.guard],
+        guards=[operations.admit, wiring.guard],
         before_send=[wiring.add_rate_limit_headers],
         dependencies={
             "caller": Provide(wiring.caller, sync_to_thread=False),
@@ -36,4 +36,4 @@ def create_app(services: Services) -> Litestar:
     )
     wiring.install(app, services)
     documents.complete(app)
-    return app
+    return operations.install(app, services)

@@ -23,7 +23,7 @@ from litestar.openapi.spec import (
 )
 
 from crossdock import __version__
-from crossdock.api import problems
+from crossdock.api import guards, problems, shedding
 from crossdock.api.access.errors import OF_A_CREDENTIAL
 from crossdock.api.problems import PROBLEM_JSON, ProblemDetails, ProblemType
 
@@ -81,11 +81,12 @@ def complete(app: Litestar) -> None:
 
 
 def _add_answers(operation: Operation, path: str) -> None:
-    shared = [problems.UNAVAILABLE, problems.INTERNAL]
+    shared = [guards.TOO_LONG_PATH, problems.INTERNAL, problems.UNAVAILABLE, shedding.OVERLOADED]
     if operation.security:
         shared += OF_A_CREDENTIAL
     if operation.request_body is not None:
         shared += [problems.MALFORMED, problems.TOO_LARGE, problems.UNSUPPORTED_MEDIA]
+        shared.append(guards.TOO_SLOW)
     if operation.parameters:
         shared.append(problems.MALFORMED)
     if "{" in path:

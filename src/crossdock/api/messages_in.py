@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from crossdock import db
+from crossdock.api.correlation import note_inbound
 from crossdock.engine import inbox
 from crossdock.engine.inbox import Inbound, Receipt
 
@@ -29,7 +30,10 @@ class MessageDoor:
         if not inbounds:
             return []
         group = self._services.of(caller).group("messages", write_messages)
-        return await group.put(inbounds)
+        receipts = await group.put(inbounds)
+        for inbound, receipt in zip(inbounds, receipts, strict=True):
+            note_inbound(inbound, receipt)
+        return receipts
 
 
 def write_messages(

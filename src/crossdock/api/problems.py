@@ -9,12 +9,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
 from crossdock import db
+from crossdock.api.correlation import note_problem, request_id
 from crossdock.kernel.errors import Fault
 from crossdock.model.problems import Problem
+
+log = structlog.get_logger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
@@ -184,6 +188,10 @@ def problem_of(error: Exception) -> ApiProblem:
 def as_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """What Litestar calls for every exception."""
     found = problem_of(error)
+    note_problem(found.problem_type.code)
+    if found.problem_type is INTERNAL:
+        # Whoever asked gets the id in X-Request-Id, and nothing of what went wrong.
+        log.error("request failed", request_id=request_id(), exc_info=error)
     return Response(
         body_of(found, request.url.path),
         status_code=found.problem_type.status,

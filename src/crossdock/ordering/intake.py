@@ -37,6 +37,8 @@ class OrderReceipt(NamedTuple):
     result: Taken
     order_id: str
     reason: str = ""
+    message_id: str = ""
+    """Of the message that an accepted order came in as."""
 
 
 def take_orders(
@@ -70,7 +72,7 @@ def _take_sound(
         receipt = next(received)
         if receipt.result is inbox.Received.ACCEPTED:
             new.append(taken)
-            receipts.append(OrderReceipt(Taken.ACCEPTED, order_id))
+            receipts.append(OrderReceipt(Taken.ACCEPTED, order_id, message_id=receipt.message_id))
         elif receipt.result is inbox.Received.REPEATED:
             receipts.append(OrderReceipt(Taken.REPEATED, order_id))
         else:

@@ -12,10 +12,12 @@ from litestar.params import JSONBody
 
 from crossdock import db
 from crossdock.api.access.caller import Caller
+from crossdock.api.correlation import note_message
 from crossdock.api.documents import answers
 from crossdock.api.idempotency import REPLAYED
 from crossdock.api.problems import IDEMPOTENCY_CONFLICT, ApiProblem, conflict, problem_type
 from crossdock.api.services import Services
+from crossdock.model.messages import OrderPlaced
 from crossdock.model.outside import OutsideOrder, TakenApart, take_apart
 from crossdock.model.validation import validate_outside
 from crossdock.ordering.intake import OrderReceipt, Taken, take_orders
@@ -55,6 +57,8 @@ async def place_order(
         raise ApiProblem(INVALID_ORDER, errors=findings)
     group = services.of(caller).group("orders", write_orders)
     receipt = await group.put(take_apart(data))
+    if receipt.result is Taken.ACCEPTED:
+        note_message(receipt.message_id, receipt.order_id, OrderPlaced.message_type)
     if receipt.result is Taken.NUMBER_TAKEN:
         raise conflict(receipt.reason)
     placed = PlacedOrder(receipt.order_id, data.channel, data.number)

@@ -1,0 +1,176 @@
+"""What a request may weigh: its body's size, time, nesting and texts, and its path's length.
+
+A body is read here, whole and within its limits, before any handler sees it. A handler with
+`opt={"streams": True}` reads its body itself, in pieces; size and silence are watched all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+from litestar.types import HTTPReceiveMessage, HTTPScope, Receive
+
+from crossdock.api.problems import (
+    MALFORMED,
+    TOO_LARGE,
+    UNSUPPORTED_MEDIA,
+    ApiProblem,
+    problem_type,
+)
+from crossdock.model.problems import Problem
+from crossdock.settings import LimitsSettings
+
+TOO_SLOW = problem_type(
+    "request_timeout",
+    408,
+    "The body did not arrive in time",
+    cause="The client stopped sending, or sent too slowly.",
+    remedy="Send the same request again over a better connection, or send less at once.",
+)
+TOO_LONG_PATH = problem_type(
+    "uri_too_long",
+    414,
+    "The path with its parameters is too long",
+    cause="The path and query string together are over the limit.",
+    remedy="Ask for fewer things at once.",
+)
+
+_OPENING = b"{["
+_NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
+_CLOSE = {"connection": "close"}
+"""What is left of the body is not read: the connection ends with the answer."""
+
+
+def check_target(scope: HTTPScope, limits: LimitsSettings) -> None:
+    """Raises ApiProblem 414 for a path and query over the limit."""
+    if len(scope["path"]) + len(scope["query_string"]) > limits.query_characters:
+        raise ApiProblem(TOO_LONG_PATH, f"Over {limits.query_characters:,} characters.")
+
+
+class Body:
+    """The `receive` of one request, with its limits."""
+
+    __slots__ = ("_limits", "_receive", "_scope", "_whole", "size")
+
+    def __init__(self, scope: HTTPScope, receive: Receive, limits: LimitsSettings) -> None:
+        self._scope, self._receive, self._limits = scope, receive, limits
+        self._whole = False
+        self.size = 0
+
+    async def receive(self) -> Any:
+        """The next message. Raises ApiProblem 400, 408, 413 or 415."""
+        if self._whole:
+            return await self._receive()
+        opt = _opt(self._scope)
+        if opt.get("streams"):
+            message = await self._next(self._limits.file_bytes)
+            self._whole = not message.get("more_body")
+            return message
+        self._check_encoding()
+        body = await self._all(
+            self._limits.bulk_body_bytes if opt.get("bulk") else self._limits.body_bytes
+        )
+        self._whole = True
+        check_shape(body, self._limits)
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def _all(self, most: int) -> bytes:
+        """The whole body, by the time it has to be there."""
+        announced = _header(self._scope, b"content-length")
+        if announced.isdigit() and int(announced) > most:
+            raise self._too_large(most)
+        message = await self._next(most)
+        parts = [message.get("body", b"")]
+        try:
+            async with asyncio.timeout(self._limits.body_seconds):
+                while message.get("more_body"):
+                    message = await self._next(most)
+                    parts.append(message.get("body", b""))
+        except TimeoutError:
+            raise self._too_slow(self._limits.body_seconds) from None
+        if message["type"] == "http.disconnect":
+            raise ApiProblem(TOO_SLOW, "The client went away.")
+        return b"".join(parts)
+
+    async def _next(self, most: int) -> Any:
+        try:
+            async with asyncio.timeout(self._limits.silence_seconds):
+                message = cast("HTTPReceiveMessage", await self._receive())
+        except TimeoutError:
+            raise self._too_slow(self._limits.silence_seconds) from None
+        if message["type"] == "http.request":
+            self.size += len(message.get("body", b""))
+            if self.size > most:
+                raise self._too_large(most)
+        return message
+
+    def _check_encoding(self) -> None:
+        encoding = _header(self._scope, b"content-encoding")
+        if encoding not in (b"", b"identity"):
+            said = encoding[:40].decode("latin-1")
+            raise ApiProblem(UNSUPPORTED_MEDIA, f"Content-Encoding {said} is not taken here.")
+
+    def _too_large(self, most: int) -> ApiProblem:
+        self._whole = True
+        return ApiProblem(TOO_LARGE, f"It is over {most:,} bytes.", headers=_CLOSE)
+
+    def _too_slow(self, seconds: float) -> ApiProblem:
+        self._whole = True
+        return ApiProblem(TOO_SLOW, f"It took over {seconds:g} s.", headers=_CLOSE)
+
+
+def check_shape(body: bytes, limits: LimitsSettings) -> None:
+    """Raises ApiProblem 400 where JSON is nested too deeply or holds too long a text.
+
+    What cannot break a limit is not looked at: a usual order costs two searches in C.
+    """
+    deep = body.count(b"{") + body.count(b"[") > limits.body_nesting
+    if not deep and len(body) <= limits.string_bytes:
+        return
+    # Without escapes, every other piece between quotes is a text.
+    pieces = body.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
+    found = []
+    longest = max(map(len, pieces[1::2]), default=0)
+    if longest > limits.string_bytes:
+        found.append(
+            Problem(
+                "",
+                "text_too_long",
+                f"A text is over {limits.string_bytes:,} bytes.",
+                "Shorten it; nothing we keep is so long.",
+            )
+        )
+    if deep and nesting_of(b"".join(pieces[0::2])) > limits.body_nesting:
+        found.append(
+            Problem(
+                "",
+                "too_deep",
+                f"Objects and arrays are nested over {limits.body_nesting} deep.",
+                "Send it flatter.",
+            )
+        )
+    if found:
+        raise ApiProblem(MALFORMED, "The body is not shaped like anything we take.", found)
+
+
+def nesting_of(text: bytes) -> int:
+    """How deeply brackets are nested in a text without strings."""
+    depth = deepest = 0
+    for bracket in text.translate(None, _NO_BRACKETS):
+        if bracket in _OPENING:
+            depth += 1
+            deepest = max(deepest, depth)
+        else:
+            depth -= 1
+    return deepest
+
+
+def _opt(scope: HTTPScope) -> dict[str, Any]:
+    """The options of the handler, which the router has found by the time anybody reads."""
+    handler: Any = scope.get("route_handler")
+    return cast("dict[str, Any]", handler.opt) if handler else {}
+
+
+def _header(scope: HTTPScope, name: bytes) -> bytes:
+    return next((value.lower() for key, value in scope["headers"] if key.lower() == name), b"")
