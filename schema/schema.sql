@@ -1880,6 +1880,7 @@ CREATE TABLE published_event (
 ) PARTITION BY RANGE (recorded_at);
 CREATE INDEX published_event_sequence ON published_event (sequence);
 CREATE INDEX published_event_order ON published_event (order_id, sequence);
+CREATE INDEX published_event_recorded_at ON published_event USING brin (recorded_at);
 CREATE TABLE published_event_default PARTITION OF published_event DEFAULT;
 COMMENT ON COLUMN published_event.subject IS 'the order as its channel names it: channel:number';
 COMMENT ON COLUMN published_event.node IS 'empty where it concerns no single node';

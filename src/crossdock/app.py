@@ -7,6 +7,7 @@ from pathlib import Path
 from crossdock.allocation import upkeep as allocation_upkeep
 from crossdock.allocation.station import Allocation
 from crossdock.engine.registry import Registry
+from crossdock.events import publisher
 from crossdock.inventory import upkeep as inventory_upkeep
 from crossdock.inventory.facts.station import InventoryFacts
 from crossdock.inventory.reservations.capability import Reservations
@@ -17,7 +18,12 @@ from crossdock.processes.checkout import store as checkout_store
 from crossdock.processes.fulfillment import fulfillment
 from crossdock.processes.order_to_fulfillment import order_to_fulfillment
 
-CHORES = (inventory_upkeep.keep_up, allocation_upkeep.keep_up, checkout_store.keep_up)
+CHORES = (
+    inventory_upkeep.keep_up,
+    allocation_upkeep.keep_up,
+    checkout_store.keep_up,
+    publisher.keep_up,
+)
 """What each worker does for the capabilities once a minute."""
 
 
