@@ -11,6 +11,7 @@ from crossdock.events import publisher
 from crossdock.inventory import upkeep as inventory_upkeep
 from crossdock.inventory.facts.station import InventoryFacts
 from crossdock.inventory.reservations.capability import Reservations
+from crossdock.ordering import payloads
 from crossdock.ordering.capability import Ordering
 from crossdock.ordering.policy import load_order_policies
 from crossdock.processes.checkout import checkout
@@ -23,6 +24,7 @@ CHORES = (
     allocation_upkeep.keep_up,
     checkout_store.keep_up,
     publisher.keep_up,
+    payloads.expire,
 )
 """What each worker does for the capabilities once a minute."""
 

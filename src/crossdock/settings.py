@@ -28,7 +28,11 @@ class DatabaseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The connection to PostgreSQL."""
 
     url: Annotated[
-        str, Meta(description="a PostgreSQL 15+ of your own (libpq URL); empty: the embedded one")
+        str,
+        Meta(
+            description="a PostgreSQL 15+ of your own (libpq URL); empty: the embedded one",
+            extra={"secret": True},
+        ),
     ] = ""
     idle_in_transaction_seconds: Annotated[
         int, Meta(ge=1, description="a transaction idle for longer is ended by the server")
@@ -106,6 +110,48 @@ class DispatcherSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     breaker_seconds: Annotated[
         float, Meta(gt=0, description="how long an open circuit breaker sends nothing")
     ] = 30.0
+
+
+class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The policies in force. A path in crossdock.toml is taken from the folder of that file."""
+
+    orders: Annotated[
+        str, Meta(description="file of the order policy (TOML); empty: the shipped one")
+    ] = ""
+    sourcing: Annotated[
+        str,
+        Meta(
+            description="sourcing policy for all brands and channels, put in force when a worker "
+            "starts: a file or the name of a shipped one; empty: what is in force stays"
+        ),
+    ] = ""
+
+
+class CheckSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The check of all invariants that a worker makes from time to time, beside its work."""
+
+    every_minutes: Annotated[
+        int, Meta(ge=0, description="between two checks, whatever the number of workers; 0: none")
+    ] = 60
+    statement_seconds: Annotated[
+        int, Meta(ge=1, description="how long one rule may read before it is given up as a case")
+    ] = 10
+    rows: Annotated[
+        int, Meta(ge=1, description="broken rows of one rule that are looked at, at most")
+    ] = 1_000
+
+
+class PayloadSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Raw inbound payloads, kept encrypted for a while to find out what a system really sent."""
+
+    keys: Annotated[
+        str,
+        Meta(
+            description="Fernet keys, the newest first, separated by commas; empty: none are kept",
+            extra={"secret": True},
+        ),
+    ] = ""
+    days: Annotated[int, Meta(ge=1, description="how long a payload is kept")] = 30
 
 
 class ApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -262,6 +308,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     postgres: PostgresSettings = PostgresSettings()
     engine: EngineSettings = EngineSettings()
     dispatcher: DispatcherSettings = DispatcherSettings()
+    policies: PolicySettings = PolicySettings()
+    checks: CheckSettings = CheckSettings()
+    payloads: PayloadSettings = PayloadSettings()
     api: ApiSettings = ApiSettings()
     access: AccessSettings = AccessSettings()
     oidc: OidcSettings = OidcSettings()
@@ -277,6 +326,8 @@ class SettingInUse:
     value: object
     source: str
     meaning: str
+    is_secret: bool = False
+    """Not to be shown: a password or a key is in it."""
 
     @property
     def variable(self) -> str:
@@ -294,6 +345,8 @@ def load_settings(
     environment = os.environ if environment is None else environment
     path = _settings_file(file, environment)
     raw = _read(path) if path else {}
+    if path:
+        raw["policies"] = _beside(path, _table(raw, "policies", path))
     for name, section in _sections():
         overrides = {
             field.name: environment[variable]
@@ -331,7 +384,10 @@ def settings_in_use(
                 source = variable
             meta: Meta = hints[field.name].__metadata__[0]
             value = getattr(getattr(settings, name), field.name)
-            yield SettingInUse(f"{name}.{field.name}", value, source, meta.description or "")
+            is_secret = bool((meta.extra or {}).get("secret"))
+            yield SettingInUse(
+                f"{name}.{field.name}", value, source, meta.description or "", is_secret
+            )
 
 
 def _sections() -> Iterator[tuple[str, type[msgspec.Struct]]]:
@@ -362,6 +418,16 @@ def _read(path: Path) -> dict[str, dict[str, object]]:
         ) from failed
     known = {name for name, _ in _sections()}
     return {name: value for name, value in content.items() if name in known}
+
+
+def _beside(path: Path, policies: Mapping[str, object]) -> dict[str, object]:
+    """Paths taken from the folder of the file they stand in; what is no file there stays."""
+    return {
+        name: str(path.parent / value)
+        if isinstance(value, str) and value and (path.parent / value).is_file()
+        else value
+        for name, value in policies.items()
+    }
 
 
 def _table(raw: Mapping[str, dict[str, object]], name: str, path: Path | None) -> dict[str, object]:

@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
 import crossdock
 from crossdock import db
+from crossdock.cli.main import app
 
 FAULT = 3
 WRONG_USAGE = 2
@@ -147,3 +149,53 @@ def test_python_without_assertions_is_refused() -> None:
         )
         assert done.returncode != 0
         assert "assertions switched off" in done.stderr
+
+
+def test_a_level_in_quarantine_is_listed_and_lifted_by_name(
+    connection: db.Connection, database_url: str
+) -> None:
+    connection.execute("INSERT INTO stock_level (sku, node, zone, methods, quarantined)"
+                       " VALUES ('mug', 'oak', 'east', 1, true)")  # fmt: skip
+    connection.commit()
+
+    def quarantine(*arguments: str) -> Result:
+        variables = {"CROSSDOCK_DATABASE_URL": database_url}
+        return CliRunner().invoke(app, ["quarantine", *arguments], env=variables)
+
+    listed = quarantine("list").output
+    assert "mug" in listed and "oak" in listed
+    assert quarantine("lift", "mug", "elm").exit_code == FOUND_SOMETHING
+    assert "is offered again" in quarantine("lift", "mug", "oak").output
+    assert "No stock level" in quarantine("list").output
+
+
+def test_a_worker_puts_the_configured_sourcing_policy_in_force(
+    connection: db.Connection, database_url: str
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "crossdock", "worker"],
+        env={
+            **os.environ,
+            "CROSSDOCK_DATABASE_URL": database_url,
+            "CROSSDOCK_POLICIES_SOURCING": "nearest",
+        },
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as worker:
+        assert worker.stdout is not None
+        assert "is in force now" in worker.stdout.readline()
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait() == 0
+    assert connection.execute(
+        "SELECT p.name FROM active_sourcing_policy a JOIN sourcing_policy p USING (version)"
+    ).fetchall() == [("nearest",)]
+
+
+def test_a_worker_with_an_order_policy_that_is_not_there_does_not_start(database_url: str) -> None:
+    done = run(
+        "worker",
+        CROSSDOCK_DATABASE_URL=database_url,
+        CROSSDOCK_POLICIES_ORDERS="/nowhere/orders.toml",
+    )
+    assert done.returncode == WRONG_USAGE
+    assert "/nowhere/orders.toml cannot be read" in done.stderr

@@ -23,7 +23,10 @@ from crossdock.cli.context import (
     open_database,
     options_of,
     output,
+    settings_of,
 )
+from crossdock.cli.policies import order_policy as order_policy_file
+from crossdock.cli.policies import policy_text, sourcing_policy
 from crossdock.cli.summary import print_summary
 from crossdock.importers import FORMATS, Dataset, Known, Rejects, open_dataset
 from crossdock.importers.networks import open_network
@@ -33,7 +36,7 @@ from crossdock.simulator.retailer import RetailerPlan, make_retailer
 from crossdock.simulator.run import Progress as Reached
 from crossdock.simulator.run import RunPlan, run_dataset, tick_for
 from crossdock.simulator.store import is_unused
-from crossdock.sourcing.policy_files import SHIPPED, load_policy, shipped_policy_text
+from crossdock.sourcing.policy_files import SHIPPED
 
 DEMO = RetailerPlan(skus=3_000)
 DEMO_TICK_MINUTES = 30
@@ -46,7 +49,12 @@ Out = Annotated[
 Workers = Annotated[
     int, typer.Option(min=1, max=8, help="They take turns: the result is the same.")
 ]
-Policy = Annotated[str, typer.Option(help=f"A policy's file, or one of: {', '.join(SHIPPED)}.")]
+Policy = Annotated[
+    str | None,
+    typer.Option(
+        help=f"A policy's file, or one of: {', '.join(SHIPPED)}; by default the setting's."
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -71,12 +79,15 @@ def run(
         str | None,
         typer.Option(
             help=f"Sourcing policy: a file, or one of {', '.join(SHIPPED)}; by default "
-            "policies/sourcing.toml of the network folder, else default."
+            "policies/sourcing.toml of the network folder, else the setting, else default."
         ),
     ] = None,
     order_policy: Annotated[
         Path | None,
-        typer.Option(help="Order policy; by default policies/orders.toml of the network folder."),
+        typer.Option(
+            help="Order policy; by default policies/orders.toml of the network folder, else the "
+            "setting."
+        ),
     ] = None,
     seed: Seed = 1,
     out: Out = Path("crossdock-run"),
@@ -95,8 +106,9 @@ def run(
 ) -> None:
     """Run every order of a file to its end under a virtual clock, and tell what happened."""
     out.mkdir(parents=True, exist_ok=True)
-    named = policy or str(_beside(network, "sourcing.toml") or "default")
-    text = _policy_text(named)
+    policies = settings_of(context).policies
+    named = sourcing_policy(policies, policy, network)
+    text = policy_text(named)
     (out / "rejects.jsonl").unlink(missing_ok=True)
     with Rejects(out / "rejects.jsonl") as rejects:
         known = (
@@ -110,7 +122,7 @@ def run(
         orders_file=orders.name,
         network=network.name if network else f"a network filled from seed {seed}",
         policy=(text, Path(named).name),
-        order_policy=order_policy or _beside(network, "orders.toml"),
+        order_policy=order_policy_file(policies, order_policy, network),
         seed=seed,
         tick=timedelta(minutes=tick) if tick else tick_for(dataset),
         limit=limit,
@@ -126,7 +138,7 @@ def demo(
     context: typer.Context,
     orders: Annotated[int, typer.Option(min=1, help="How many orders.")] = DEMO.orders,
     stores: Annotated[int, typer.Option(min=1, help="How many stores.")] = DEMO.stores,
-    policy: Policy = "default",
+    policy: Policy = None,
     seed: Seed = 1,
     out: Out = Path("crossdock-demo"),
     tick: Annotated[float, typer.Option(min=0.1, help="Minutes of one tick.")] = DEMO_TICK_MINUTES,
@@ -134,6 +146,9 @@ def demo(
 ) -> None:
     """Make up a retailer on the real map of the United States and run two days of its orders."""
     out.mkdir(parents=True, exist_ok=True)
+    policies = settings_of(context).policies
+    named = sourcing_policy(policies, policy)
+    text = policy_text(named)
     size = msgspec.structs.replace(DEMO, orders=orders, stores=stores)
     errors.print(f"Making up {stores} stores, {size.dcs} DCs and {orders:,} orders ...")
     dataset = make_retailer(seed, size)
@@ -141,7 +156,8 @@ def demo(
         title=f"{orders:,} orders of a made-up retailer",
         orders_file=f"{orders:,} orders from seed {seed}",
         network=f"{stores} stores and {size.dcs} DCs at US postal codes",
-        policy=(_policy_text(policy), policy),
+        policy=(text, Path(named).name),
+        order_policy=order_policy_file(policies),
         seed=seed,
         tick=timedelta(minutes=tick),
         workers=workers,
@@ -184,22 +200,6 @@ def _bar() -> Progress:
         TextColumn("simulated {task.fields[when]}"),
         console=errors,
     )
-
-
-def _beside(network: Path | None, name: str) -> Path | None:
-    """A policy of a configuration folder."""
-    if network is None or not (network / "policies" / name).is_file():
-        return None
-    return network / "policies" / name
-
-
-def _policy_text(policy: str) -> str:
-    """The text of a policy file, checked, or of a shipped policy."""
-    if policy in SHIPPED:
-        return shipped_policy_text(policy)
-    path = Path(policy)
-    load_policy(path)
-    return path.read_text(encoding="utf-8")
 
 
 def _refuse_used(database: Database) -> None:

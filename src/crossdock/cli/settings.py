@@ -6,7 +6,7 @@ import typer
 from rich.table import Table
 
 from crossdock.cli.context import options_of, output
-from crossdock.settings import settings_in_use
+from crossdock.settings import SettingInUse, settings_in_use
 
 
 def register(app: typer.Typer) -> None:
@@ -18,12 +18,10 @@ def settings(context: typer.Context) -> None:
     """Print every setting and limit with its value, where that comes from and what it means."""
     table = Table("setting", "value", "from", "meaning")
     for row in settings_in_use(options_of(context).config):
-        table.add_row(row.name, _shown(row.name, row.value), row.source, row.meaning)
+        table.add_row(row.name, _shown(row), row.source, row.meaning)
     output.print(table)
 
 
-def _shown(name: str, value: object) -> str:
-    """A database URL may carry a password."""
-    if name == "database.url" and value:
-        return "(set)"
-    return str(value)
+def _shown(row: SettingInUse) -> str:
+    """Whether a secret is set, never what it is."""
+    return "(set)" if row.is_secret and row.value else str(row.value)

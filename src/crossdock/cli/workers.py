@@ -6,21 +6,26 @@ import os
 import signal
 import socket
 import threading
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Annotated
 
 import typer
 
 from crossdock import db
 from crossdock.app import CHORES, registry
+from crossdock.cli.context import connect as connect_to
 from crossdock.cli.context import open_database, output, settings_of
+from crossdock.cli.policies import order_policy, put_in_force
 from crossdock.connectors.fakes import CarrierFake, ErpFake, NotificationFake, PaymentFake
 from crossdock.engine.dispatcher import Dispatcher, DispatchLimits
 from crossdock.engine.runner import Limits
 from crossdock.engine.upkeep import Ages
-from crossdock.engine.worker import Worker, WorkerLimits
+from crossdock.engine.worker import Chore, Worker, WorkerLimits
+from crossdock.inventory.watch import InvariantWatch, WatchLimits
 from crossdock.kernel.clock import SystemClock
 from crossdock.kernel.errors import SettingRefused
-from crossdock.settings import DispatcherSettings, EngineSettings
+from crossdock.settings import CheckSettings, DispatcherSettings, EngineSettings
 
 
 def register(app: typer.Typer) -> None:
@@ -38,6 +43,7 @@ def worker(
     Any number of workers, on any number of machines, share one database.
     """
     settings = settings_of(context)
+    stop = _until_told()
     with open_database(context) as database:
         name = name or f"{socket.gethostname()}-{os.getpid()}"
         url, timeouts = database.url, settings.database
@@ -51,18 +57,24 @@ def worker(
                 connect_timeout_seconds=timeouts.connect_timeout_seconds,
             )
 
+        clock = SystemClock()
+        with connect_to(database) as connection:
+            changed = put_in_force(connection, settings.policies, clock.now())
+            connection.commit()
+        if changed is not None:
+            output.print(f"sourcing policy {changed} is in force now", highlight=False)
         hand = Worker(
-            registry(),
+            registry(order_policy(settings.policies)),
             connect,
-            SystemClock(),
+            clock,
             name=name,
             limits=limits_of(settings.engine),
             waits=WorkerLimits(idle_seconds=settings.engine.idle_poll_milliseconds / 1000),
             ages=ages_of(settings.engine),
-            chores=CHORES,
+            chores=(*CHORES, *watch_of(settings.checks, lambda: connect(False))),
         )
         output.print(f"worker {name} takes messages; Ctrl-C stops it", highlight=False)
-        hand.run(_until_told())
+        hand.run(stop)
         output.print(f"worker {name} handled {hand.total.handled} messages", highlight=False)
 
 
@@ -92,6 +104,18 @@ def dispatcher(
         output.print("dispatcher calls the fakes; Ctrl-C stops it", highlight=False)
         for thread in threads:
             thread.join()
+
+
+def watch_of(settings: CheckSettings, connect: Callable[[], db.Connection]) -> tuple[Chore, ...]:
+    """The scheduled check of all invariants, unless it is switched off."""
+    if not settings.every_minutes:
+        return ()
+    limits = WatchLimits(
+        every=timedelta(minutes=settings.every_minutes),
+        statement_seconds=settings.statement_seconds,
+        rows=settings.rows,
+    )
+    return (InvariantWatch(connect, limits),)
 
 
 def limits_of(settings: EngineSettings) -> Limits:

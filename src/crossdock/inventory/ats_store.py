@@ -262,6 +262,15 @@ def quarantine(
     return [((row[0], row[1], row[2]), (0, 0, row[3])) for row in rows]
 
 
+def quarantined_levels(tx: Transaction) -> list[LevelKey]:
+    """Every level that offers nothing until a person lifts that."""
+    rows = tx.fetch(
+        "SELECT sku, node, owner, lot FROM stock_level WHERE quarantined"
+        " ORDER BY sku, node, owner, lot"
+    )
+    return [LevelKey(*row) for row in rows]
+
+
 OPENING_COLUMNS = "sku, node, owner, lot, sellable, damaged, quality_control, in_transit"
 
 

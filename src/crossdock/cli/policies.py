@@ -1,0 +1,58 @@
+"""Which policies a command works under: its option, the network's folder, the settings, ours."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from crossdock import db
+from crossdock.allocation.policies import Active, PolicyShelf, activate, load_version
+from crossdock.settings import PolicySettings
+from crossdock.sourcing.policy_files import SHIPPED, load_policy, shipped_policy_text
+
+
+def sourcing_policy(
+    settings: PolicySettings, option: str | None = None, network: Path | None = None
+) -> str:
+    """The sourcing policy to use: a path or the name of a shipped one."""
+    return option or str(_beside(network, "sourcing.toml") or settings.sourcing or "default")
+
+
+def order_policy(
+    settings: PolicySettings, option: Path | None = None, network: Path | None = None
+) -> Path | None:
+    """The file of the order policy to use; None stands for the shipped one."""
+    configured = Path(settings.orders) if settings.orders else None
+    return option or _beside(network, "orders.toml") or configured
+
+
+def policy_text(policy: str) -> str:
+    """The text of a policy file, checked, or of a shipped policy. Raises PolicyNotFound, ..."""
+    if policy in SHIPPED:
+        return shipped_policy_text(policy)
+    path = Path(policy)
+    load_policy(path)
+    return path.read_text(encoding="utf-8")
+
+
+def put_in_force(connection: db.Connection, settings: PolicySettings, now: datetime) -> str | None:
+    """Make the configured sourcing policy the one for all; its version if it was not before.
+
+    What is in force for single brands and channels stays. The caller commits.
+    """
+    if not settings.sourcing:
+        return None
+    text, name = policy_text(settings.sourcing), Path(settings.sourcing).name
+    version = load_version(connection, text, name, now).version
+    active: Active = PolicyShelf().active(connection, now)
+    if active["", ""] == version:
+        return None
+    activate(connection, version, now)
+    return version
+
+
+def _beside(network: Path | None, name: str) -> Path | None:
+    """A policy of a configuration folder."""
+    if network is None or not (network / "policies" / name).is_file():
+        return None
+    return network / "policies" / name
