@@ -301,6 +301,31 @@ class TelemetrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     ] = 1.0
 
 
+class WebhookSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Publishing events, and sending them to those who want them."""
+
+    threads: Annotated[int, Meta(ge=1, description="deliveries under way at once")] = 4
+    allow_networks: Annotated[
+        str,
+        Meta(
+            description="networks that are not public and are sent to all the same, over http too,"
+            " as 10.1.0.0/16, separated by commas; empty: none"
+        ),
+    ] = ""
+    timeout_seconds: Annotated[
+        float, Meta(gt=0, description="how long a receiver may take to answer")
+    ] = 15.0
+    backoff_seconds: Annotated[
+        float, Meta(gt=0, description="wait after the first failure; doubles with each")
+    ] = 5.0
+    backoff_limit_seconds: Annotated[
+        float, Meta(gt=0, description="longest wait between two tries")
+    ] = 3600.0
+    pause_hours: Annotated[
+        float, Meta(gt=0, description="a webhook that fails for so long is paused, with a case")
+    ] = 72.0
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings of one process."""
 
@@ -316,6 +341,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     oidc: OidcSettings = OidcSettings()
     limits: LimitsSettings = LimitsSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    webhooks: WebhookSettings = WebhookSettings()
 
 
 @dataclass(frozen=True)
