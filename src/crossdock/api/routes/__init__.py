@@ -5,11 +5,12 @@ from __future__ import annotations
 from litestar.types import ControllerRouterHandler
 
 from crossdock.api import health, metrics
-from crossdock.api.routes import orders_in, work
+from crossdock.api.routes import inventory, orders_in, work
 
 ROUTERS: tuple[ControllerRouterHandler, ...] = (
     orders_in.router,
     work.router,
     health.router,
     metrics.router,
+    inventory.router,
 )

@@ -25,6 +25,7 @@ from crossdock.api.problems import (
 )
 from crossdock.api.references import resolve
 from crossdock.api.services import Backend, Services
+from crossdock.api.tellings import Telling, write_tellings
 from crossdock.api.work import store
 from crossdock.api.work.model import (
     MOST_UPDATES,
@@ -47,10 +48,8 @@ from crossdock.api.work.store import FoundWork
 from crossdock.api.work.telling import (
     NOTHING_LEFT,
     Source,
-    Telling,
     needs_a_name,
     telling_of,
-    write_tellings,
 )
 from crossdock.db import Connection
 from crossdock.kernel.ids import is_id

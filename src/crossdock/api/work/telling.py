@@ -1,18 +1,17 @@
-"""From what a node tells to the canonical message, taken once under its name and under its key."""
+"""From what a node tells to the canonical message, under its own name and its key."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
 
-from crossdock import db
 from crossdock.api.access.caller import Caller
-from crossdock.api.idempotency import identity, was_done_before
+from crossdock.api.idempotency import identity
 from crossdock.api.problems import ApiProblem, problem_type
+from crossdock.api.tellings import Telling
 from crossdock.api.work.model import (
     Acknowledgement,
     Act,
@@ -25,7 +24,7 @@ from crossdock.api.work.model import (
     Units,
 )
 from crossdock.api.work.store import FoundWork
-from crossdock.engine.inbox import Inbound, content_of, deliver, take_once
+from crossdock.engine.inbox import Inbound
 from crossdock.engine.process import Address
 from crossdock.kernel.messages import Message
 from crossdock.model.messages import (
@@ -49,33 +48,6 @@ NOTHING_LEFT = problem_type(
     cause="All its units were shipped, given back or found missing before.",
     remedy="Read the work again; name the lines if they left all the same.",
 )
-
-
-class Telling(NamedTuple):
-    """One write: what was told, under the names it may not be told again, and its messages."""
-
-    names: Sequence[tuple[str, str]]
-    """(source, source id): the node's own name of it, and the Idempotency-Key."""
-    content: dict[str, Any]
-    """As it was sent; what a repetition is compared with."""
-    messages: Sequence[Inbound]
-
-
-def write_tellings(
-    connection: db.Connection, tellings: Sequence[Telling], now: datetime
-) -> list[bool]:
-    """Take all in, in a fixed number of statements; tells for each whether it came before.
-
-    Raises ApiProblem 409 where a name came with other content, or nothing is left to be told of.
-    """
-    contents = [content_of(*name, "told", t.content) for t in tellings for name in t.names]
-    known = iter([was_done_before(receipt) for receipt in take_once(connection, contents, now)])
-    before = [any(list(islice(known, len(t.names)))) for t in tellings]
-    fresh = [t for t, is_known in zip(tellings, before, strict=True) if not is_known]
-    if not all(t.messages for t in fresh):
-        raise ApiProblem(NOTHING_LEFT)
-    deliver(connection, [message for t in fresh for message in t.messages], now)
-    return before
 
 
 class Source(NamedTuple):
@@ -107,7 +79,7 @@ def telling_of(work: FoundWork, act: Act, source: Source) -> Telling:
         for message in _MAKERS[type(act)](work, act, name.partition("/")[2], at)
     ]
     content = {"work": work.id, "is": name.partition("/")[0], **msgspec.structs.asdict(act)}
-    return Telling(names, content, inbounds)
+    return Telling(names, content, inbounds, None if inbounds else ApiProblem(NOTHING_LEFT))
 
 
 def needs_a_name(act: Act) -> str | None:

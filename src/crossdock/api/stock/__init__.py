@@ -1,0 +1,1 @@
+"""Stock as systems see, report and correct it."""
