@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from crossdock import db
@@ -130,14 +130,28 @@ class Market:
         self.commit(tx)
         return found
 
+    def allocate_ahead(
+        self, zone: str, *requests: AllocateOrder, meanwhile: Callable[[], object]
+    ) -> list[OrderAllocated]:
+        """The same, planned before the zone is entered; `meanwhile` another batch is in it."""
+        tx = self.transaction()
+        to = allocate_order_address(zone)
+        deliveries = [self.delivery(request, to) for request in requests]
+        self.station.prepare(deliveries, tx)
+        meanwhile()
+        found = self._answers(self.station.receive(deliveries, tx))
+        self.commit(tx)
+        return found
+
     def receive_requests(
         self, tx: Transaction, zone: str, requests: Sequence[AllocateOrder]
     ) -> list[OrderAllocated]:
         """The same inside a transaction of the caller's."""
         to = allocate_order_address(zone)
-        answers: list[Outgoing] = list(
-            self.station.receive([self.delivery(request, to) for request in requests], tx)
-        )
+        deliveries = [self.delivery(request, to) for request in requests]
+        return self._answers(self.station.receive(deliveries, tx))
+
+    def _answers(self, answers: Iterable[Outgoing]) -> list[OrderAllocated]:
         found = []
         for answer in answers:
             assert isinstance(answer.message, OrderAllocated)

@@ -1,8 +1,9 @@
 """Plans and reserves a zone's demands under one policy, until each is filled or given up.
 
-First everything is planned on the nodes near the destinations. What that cannot fill is planned
-again on the whole zone; what a node refuses, because a fact took the units meanwhile, is planned
-again with fresh rows, at most REPLANS times.
+First everything is planned on the nodes near the destinations, if it can be before the zone is
+locked. What that cannot fill is planned again on the whole zone; what a node refuses, because a
+fact or another batch took the units meanwhile, is planned again with fresh rows, at most REPLANS
+times.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ class Held(NamedTuple):
     owner: str
     lot: str
     units: int
+
+
+Planned = tuple[Demand, Decision]
 
 
 class Settled(NamedTuple):
@@ -72,45 +76,60 @@ class Allocator:
         self._network = network
         self._products = products
         self._policy = policy
-        self._capacity = capacity
+        self.capacity = capacity
         self._candidates = Candidates(tx, zone, network, products, policy.candidates.nearest)
         self.runs: list[PlanningRun] = []
 
-    def allocate(self, demands: Sequence[Demand]) -> list[Settled]:
-        """An end for each demand, in no particular order."""
-        settled: list[Settled] = []
-        near = list(demands)
-        wide: list[Demand] = []
-        refusals: dict[int, int] = {}
-        while near or wide:
-            is_near = bool(near)
-            if is_near:
-                current, near = near, []
-            else:
-                current, wide = wide, []
-            complete: list[tuple[Demand, Decision]] = []
-            for demand, decision in self._plan(current, is_near=is_near):
-                if decision.filled or not is_near or self._candidates.is_everywhere(demand.planned):
-                    complete.append((demand, decision))
-                else:
-                    wide.append(demand)
-            for attempt in self._reserve(complete):
-                if not attempt.was_refused:
-                    settled.append(attempt)
-                    continue
-                sequence = attempt.demand.planned.sequence
-                refusals[sequence] = refusals.get(sequence, 0) + 1
-                if refusals[sequence] > REPLANS:
-                    settled.append(attempt)
-                else:
-                    wide.append(attempt.demand)
+    def knows(self, network: Network, products: Mapping[str, SkuFacts]) -> bool:
+        """Whether it plans with these very facts."""
+        return self._network is network and self._products is products
+
+    def plan_ahead(self, demands: Sequence[Demand]) -> list[Planned]:
+        """Plans near the destinations, to be carried out by `allocate` if they still can be."""
+        return self._plan(demands, is_near=True)
+
+    def allocate(self, demands: Sequence[Demand], ahead: Sequence[Planned] = ()) -> list[Settled]:
+        """An end for each demand, planned ahead or not, in no particular order."""
+        settled, wide = self._carry_out(self._plan(demands, is_near=True) if demands else [])
+        more, others = self._carry_out(ahead)
+        settled += more
+        wide += others
+        refusals: dict[tuple[str, int], int] = {}
+        while wide:
+            planned = self._plan(wide, is_near=False)
+            wide = []
+            for attempt in self._reserve(planned):
+                if attempt.was_refused:
+                    key = attempt.demand.key
+                    refusals[key] = refusals.get(key, 0) + 1
+                    if refusals[key] < REPLANS:
+                        wide.append(attempt.demand)
+                        continue
+                settled.append(attempt)
         return settled
 
-    def _plan(self, demands: Sequence[Demand], *, is_near: bool) -> list[tuple[Demand, Decision]]:
+    def _carry_out(self, planned: Sequence[Planned]) -> tuple[list[Settled], list[Demand]]:
+        """Reserves plans made near the destinations; what is to be planned again on all nodes."""
+        complete: list[Planned] = []
+        wide: list[Demand] = []
+        for demand, decision in planned:
+            if decision.filled or self._candidates.is_everywhere(demand.planned):
+                complete.append((demand, decision))
+            else:
+                wide.append(demand)
+        settled = []
+        for attempt in self._reserve(complete):
+            if attempt.was_refused:
+                wide.append(attempt.demand)
+            else:
+                settled.append(attempt)
+        return settled, wide
+
+    def _plan(self, demands: Sequence[Demand], *, is_near: bool) -> list[Planned]:
         """Plan on fresh rows; what is asked and seen is kept as a run that can be repeated."""
         orders = tuple(demand.planned for demand in demands)
         read = self._candidates.near if is_near else self._candidates.everywhere
-        stock = Stock(read(orders), self._capacity.seen())
+        stock = Stock(read(orders), self.capacity.seen())
         cause = demands[0].request.delivery.id
         run_id = derive(self._tx.now, cause, self._policy.version, "plan", str(len(self.runs)))
         self.runs.append(PlanningRun(run_id, orders, stock))
@@ -119,29 +138,32 @@ class Allocator:
         )
         return list(zip(demands, decisions, strict=True))
 
-    def _reserve(self, planned: Sequence[tuple[Demand, Decision]]) -> list[Settled]:
+    def _reserve(self, planned: Sequence[Planned]) -> list[Settled]:
         """Reserve whole decisions: one that is refused at any level gives up what it got."""
         held = self._levels_of([decision for _, decision in planned])
+        fits = [self.capacity.take(decision) for _, decision in planned]
         wants = [
             Want(h.line.sku, h.node, h.units, demand.planned.order_id, h.line.line_number,
                  owner=h.owner, lot=h.lot)
-            for (demand, _), levels in zip(planned, held, strict=True)
+            for (demand, _), levels, fit in zip(planned, held, fits, strict=True)
+            if fit
             for h in levels
         ]  # fmt: skip
         granted = iter(reserve(self._tx, wants) if wants else ())
         settled: list[Settled] = []
         undone: list[Move] = []
-        for (demand, decision), levels in zip(planned, held, strict=True):
-            units = [next(granted) for _ in levels]
-            if all(units) and _is_whole(decision, levels):
-                self._capacity.use(decision)
+        for (demand, decision), levels, fit in zip(planned, held, fits, strict=True):
+            units = [next(granted) for _ in levels] if fit else []
+            if fit and all(units) and _is_whole(decision, levels):
                 settled.append(Settled(demand, decision, levels, was_refused=False))
                 continue
+            if fit:
+                self.capacity.give_back(decision)
             undone += [
                 Move(h.line.sku, h.node, got, "reserved", "free", "planned again",
                      order_id=demand.planned.order_id, line=h.line.line_number,
                      owner=h.owner, lot=h.lot)
-                for h, got in zip(levels, units, strict=True)
+                for h, got in zip(levels, units, strict=fit)
                 if got
             ]  # fmt: skip
             settled.append(Settled(demand, decision, [], was_refused=True))
@@ -191,27 +213,43 @@ class Capacity:
     """FulfillmentOrders of nodes by local day: what is used, and what this batch adds."""
 
     def __init__(self, tx: Transaction, network: Network) -> None:
-        self._limited = {node.code for node in network.nodes if node.daily_capacity is not None}
+        self._limits = {
+            node.code: node.daily_capacity
+            for node in network.nodes
+            if node.daily_capacity is not None
+        }
         self._used: dict[str, dict[date, int]] = {}
         self.added: dict[tuple[date, str], int] = {}
-        if self._limited:
+        if self._limits:
             # A node's local day may still be yesterday in UTC.
             used = store.capacity_used(tx, tx.now.date() - timedelta(days=1))
-            self._used = {node: days for node, days in used.items() if node in self._limited}
+            self._used = {node: days for node, days in used.items() if node in self._limits}
 
     def seen(self) -> dict[str, dict[date, int]]:
         """What is used now, as a copy that stays."""
         return {node: dict(days) for node, days in self._used.items()}
 
-    def use(self, decision: Decision) -> None:
-        """Count the work a reserved plan gives to its nodes."""
-        for share in decision.chosen.nodes:
-            if share.node not in self._limited:
-                continue
-            days = self._used.setdefault(share.node, {})
-            days[share.ship_on] = days.get(share.ship_on, 0) + 1
-            key = (share.ship_on, share.node)
-            self.added[key] = self.added.get(key, 0) + 1
+    def take(self, decision: Decision) -> bool:
+        """Count the work a plan gives to its nodes; nothing where a day has become full."""
+        places = self._places(decision)
+        if any(self._used.get(n, {}).get(day, 0) >= self._limits[n] for n, day in places):
+            return False
+        self._count(places, 1)
+        return True
+
+    def give_back(self, decision: Decision) -> None:
+        """The inverse of `take`."""
+        self._count(self._places(decision), -1)
+
+    def _places(self, decision: Decision) -> list[tuple[str, date]]:
+        shares = decision.chosen.nodes
+        return [(share.node, share.ship_on) for share in shares if share.node in self._limits]
+
+    def _count(self, places: Sequence[tuple[str, date]], change: int) -> None:
+        for node, day in places:
+            days = self._used.setdefault(node, {})
+            days[day] = days.get(day, 0) + change
+            self.added[day, node] = self.added.get((day, node), 0) + change
 
 
 def _is_whole(decision: Decision, held: Sequence[Held]) -> bool:

@@ -30,6 +30,11 @@ class Demand(NamedTuple):
     group: GroupToSource
     planned: OrderDemand
 
+    @property
+    def key(self) -> tuple[str, int]:
+        """Names it within its batch: the request's delivery and the group."""
+        return self.request.delivery.id, self.group.number
+
 
 def requests_of(deliveries: Sequence[Delivery]) -> list[Request]:
     """The requests among a station's deliveries, in their order."""

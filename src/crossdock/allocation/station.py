@@ -6,11 +6,13 @@ sees many orders together. Facts may take units meanwhile; levels are reserved u
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from crossdock.allocation import store
-from crossdock.allocation.allocator import Allocator, Capacity, PlanningRun, Settled
+from crossdock.allocation.allocator import Allocator, Capacity, Planned, PlanningRun, Settled
 from crossdock.allocation.answers import Unfilling, answer_of, hold_units
 from crossdock.allocation.demand import Demand, Request, demands_of, requests_of
 from crossdock.allocation.facts import Facts, FactsShelf, encode_nodes
@@ -23,6 +25,7 @@ from crossdock.engine.transaction import Transaction
 from crossdock.inventory.reservations.book import ReservationBook
 from crossdock.kernel.ids import derive
 from crossdock.kernel.messages import Message
+from crossdock.sourcing.model import OrderDemand
 from crossdock.sourcing.network import Network
 from crossdock.sourcing.policy import SourcingPolicy
 
@@ -41,12 +44,25 @@ class Allocation:
 
     def receive(self, deliveries: Sequence[Delivery], tx: Transaction) -> Iterable[Outgoing]:
         """One answer for each request."""
+        answers: list[Outgoing] = []
+        for zone, requests in self._by_zone(deliveries, tx):
+            answers += zone.answer(requests)
+        return answers
+
+    def prepare(self, deliveries: Sequence[Delivery], tx: Transaction) -> None:
+        """Plan ahead: most of the work, done while another batch may still be in the zone."""
+        for zone, requests in self._by_zone(deliveries, tx):
+            zone.plan_ahead(requests)
+
+    def _by_zone(
+        self, deliveries: Sequence[Delivery], tx: Transaction
+    ) -> Iterator[tuple[_Zone, list[Request]]]:
+        """The requests of each zone, with what is known of it."""
         facts = self._facts.current(tx.connection, tx.now.date())
         active = self._policies.active(tx.connection, tx.now)
         by_zone: dict[str, list[Delivery]] = {}
         for delivery in deliveries:
             by_zone.setdefault(delivery.to.instance, []).append(delivery)
-        answers: list[Outgoing] = []
         for zone in sorted(by_zone):
             requests = requests_of(by_zone[zone])
             versions: dict[str, str] = {}
@@ -57,8 +73,18 @@ class Allocation:
                 order_id: self._policies.version(tx.connection, version)
                 for order_id, version in versions.items()
             }
-            answers += _Zone(tx, zone, facts, policies, self._kept).answer(requests)
-        return answers
+            yield _Zone(tx, zone, facts, policies, self._kept), requests
+
+
+class Ahead:
+    """What a batch has planned for zones it has not entered yet: no more than a proposal."""
+
+    def __init__(self) -> None:
+        self.of_zone: dict[str, dict[str, tuple[Allocator, dict[tuple[str, int], Planned]]]] = {}
+        """By zone and policy version: who planned, and the plans by demand."""
+
+    def flush(self, tx: Transaction) -> None:
+        """Nothing of it is written."""
 
 
 class _Zone:
@@ -75,6 +101,7 @@ class _Zone:
         self.tx = tx
         self.zone = zone
         self.facts = facts
+        self.network = facts.zones.get(zone) or Network(())
         self.policies = policies
         self.kept = kept
         self.book = tx.book(ReservationBook)
@@ -82,8 +109,7 @@ class _Zone:
     def answer(self, requests: Sequence[Request]) -> list[Outgoing]:
         self.book.load(self.tx, {request.order.order_id for request in requests})
         demands = demands_of(requests, self.book, self.facts.products, self.policies)
-        network = self.facts.zones.get(self.zone) or Network(())
-        settled = self._allocate(demands, network)
+        settled = self._allocate(demands)
         others = [zone for zone in self.facts.zones if zone != self.zone]
         unfilling = Unfilling(self.zone, others)
         answers = []
@@ -105,24 +131,45 @@ class _Zone:
             store.add_decisions(self.tx, rows)
         return answers
 
-    def _allocate(self, demands: Sequence[Demand], network: Network) -> dict[str, list[Settled]]:
-        """The ends of all demands by the id of their request's delivery."""
+    def plan_ahead(self, requests: Sequence[Request]) -> None:
+        """Plan requests on what the zone's stock is now, before it is locked."""
+        self.book.load(self.tx, {request.order.order_id for request in requests})
+        demands = demands_of(requests, self.book, self.facts.products, self.policies)
+        found = self.tx.book(Ahead).of_zone.setdefault(self.zone, {})
+        capacity = Capacity(self.tx, self.network)
+        for version, of_policy in self._by_policy(demands).items():
+            allocator = self._allocator(of_policy, capacity)
+            planned = allocator.plan_ahead(of_policy)
+            found[version] = allocator, {demand.key: (demand, plan) for demand, plan in planned}
+
+    def _by_policy(self, demands: Sequence[Demand]) -> dict[str, list[Demand]]:
         by_policy: dict[str, list[Demand]] = {}
         for demand in demands:
             policy = self.policies[demand.request.order.order_id]
             by_policy.setdefault(policy.version, []).append(demand)
+        return dict(sorted(by_policy.items()))
+
+    def _allocator(self, demands: Sequence[Demand], capacity: Capacity) -> Allocator:
+        policy = self.policies[demands[0].request.order.order_id]
+        products = self.facts.products
+        return Allocator(self.tx, self.zone, self.network, products, policy, capacity)
+
+    def _allocate(self, demands: Sequence[Demand]) -> dict[str, list[Settled]]:
+        """The ends of all demands by the id of their request's delivery."""
+        by_policy = self._by_policy(demands)
         if not by_policy:
             return {}
-        capacity = Capacity(self.tx, network)
+        capacity = Capacity(self.tx, self.network)
+        prepared = self.tx.book(Ahead).of_zone.pop(self.zone, {})
         found: list[Settled] = []
         rows: list[tuple[Any, ...]] = []
-        for version in sorted(by_policy):
-            of_policy = by_policy[version]
-            policy = self.policies[of_policy[0].request.order.order_id]
-            allocator = Allocator(
-                self.tx, self.zone, network, self.facts.products, policy, capacity
-            )
-            found += allocator.allocate(of_policy)
+        for version, of_policy in by_policy.items():
+            allocator, plans = prepared.get(version) or (None, {})
+            if allocator is None or not allocator.knows(self.network, self.facts.products):
+                allocator, plans = self._allocator(of_policy, capacity), {}
+            allocator.capacity = capacity
+            fresh, ahead = _split(of_policy, plans)
+            found += allocator.allocate(fresh, ahead)
             rows += [self._batch_row(run, version) for run in allocator.runs]
         self._keep_network()
         store.add_batches(self.tx, rows)
@@ -174,3 +221,23 @@ class _Zone:
             self.tx.now,
             encode_record(Record(runs, decisions, refused)),
         )
+
+
+def _split(
+    demands: Sequence[Demand], plans: Mapping[tuple[str, int], Planned]
+) -> tuple[list[Demand], list[Planned]]:
+    """Demands that are still to be planned, and those whose plan was made for just this demand."""
+    fresh: list[Demand] = []
+    ahead: list[Planned] = []
+    for demand in demands:
+        planned = plans.get(demand.key)
+        if planned is not None and _is_same(planned[0].planned, demand.planned):
+            ahead.append((Demand(demand.request, demand.group, planned[0].planned), planned[1]))
+        else:
+            fresh.append(demand)
+    return fresh, ahead
+
+
+def _is_same(one: OrderDemand, other: OrderDemand) -> bool:
+    """Whether two demands ask for the same, whatever their place in a batch."""
+    return one == other or one == msgspec.structs.replace(other, sequence=one.sequence)

@@ -41,6 +41,10 @@ Watch = Callable[[Sequence[Delivery]], None]
 """Called with the deliveries of each round; again with those of a batch that is tried again."""
 
 
+WAIT_FOR_ZONE_MILLISECONDS = 800
+"""Less than PostgreSQL takes to look for a deadlock; a batch is in a zone for less."""
+
+
 class Slot:
     """A process instance in this batch."""
 
@@ -99,7 +103,8 @@ class Batch:
         self.consumed: list[StoredMessage] = []
         self.handled = 0
         self._away: list[Delivery] = []
-        self._refused_shards: set[int] = set()
+        self._at_the_door: list[Delivery] = []
+        """For zones whose shard is not held yet."""
         self._log: list[tuple[Any, ...]] = []
         self._effects: list[tuple[Any, ...]] = []
         self._timers: dict[tuple[str, str], tuple[Any, ...] | None] = {}
@@ -143,12 +148,10 @@ class Batch:
         if self.watch is not None:
             self.watch(deliveries)
         self._load(deliveries)
-        at_stations: dict[str, list[Delivery]] = {}
         for delivery in deliveries:
-            if delivery.to.process in self.registry.stations:
-                at_stations.setdefault(delivery.to.process, []).append(delivery)
-            else:
+            if delivery.to.process in self.registry.processes:
                 self._handle(delivery)
+        at_stations = _by_station(d for d in deliveries if d.to.process in self.registry.stations)
         for name, received in at_stations.items():
             self.handled += len(received)
             self._enqueue(self.registry.stations[name].receive(received, self.tx))
@@ -157,6 +160,8 @@ class Batch:
             if issued:
                 self._issued[position] = []
                 self._enqueue(capability.handle(issued, self.tx))
+        if self._at_the_door:
+            self._enter_zones()
         if self._reoffer:
             self._offer_held("early")
 
@@ -264,32 +269,42 @@ class Batch:
                 self._next_id(cause), to, message, at, cause.correlation_id, cause.id, ""
             )
             shard = shard_number(to, self.zones)
-            here = shard in self.held or self._take_over(shard)
-            (self.queue if here else self._away).append(delivery)
+            if shard in self.held:
+                self.queue.append(delivery)
+            elif self.takes_over and shard >= ORDER_SHARDS:
+                self._at_the_door.append(delivery)
+            else:
+                # Order shards are left alone: another worker is about to take them, or has.
+                self._away.append(delivery)
 
-    def _take_over(self, shard: int) -> bool:
-        """Lock a zone's shard that nobody holds, with what waits there, rather than send to it.
+    def _enter_zones(self) -> None:
+        """Lock the zones this round has messages for, with what waits there, and go on in them.
 
-        Order shards are left alone: another worker is about to take them, or has.
+        While another batch is in a zone, this one thinks ahead; then it waits for a moment. What is
+        still not free gets its messages through its inbox.
         """
-        if not self.takes_over or shard in self._refused_shards or shard < ORDER_SHARDS:
-            return False
+        coming, self._at_the_door = self._at_the_door, []
         connection = self.tx.connection
-        if not store.lock_shards(connection, [shard]):
-            self._refused_shards.add(shard)
-            return False
-        self.held.add(shard)
-        self.entries.update(store.last_entries(connection, [shard]))
-        waiting = store.read_inbox(
-            connection,
-            [shard],
-            len(self.consumed),
-            len(self.consumed),
-            first_open=self.first_open,
-        )
-        self.consumed.extend(waiting)
-        self.queue.extend(self._delivery(message) for message in waiting)
-        return True
+        wanted = sorted({shard_number(delivery.to, self.zones) for delivery in coming})
+        # Nobody waits for a shard below one it holds, or with rows in hand that others may want.
+        waits = not self.tx.locks_shared_rows and max(self.held, default=0) < wanted[0]
+        if waits:
+            for name, received in _by_station(coming).items():
+                self.registry.stations[name].prepare(received, self.tx)
+        entered = store.lock_shards(connection, wanted)
+        if waits and len(entered) < len(wanted) and not (entered and entered[-1] > wanted[0]):
+            waited = store.wait_for_shards(connection, wanted, WAIT_FOR_ZONE_MILLISECONDS)
+            entered = waited or entered
+        if entered:
+            self.held.update(entered)
+            self.entries.update(store.last_entries(connection, entered))
+            most = len(self.consumed)
+            waiting = store.read_inbox(connection, entered, most, most, first_open=self.first_open)
+            self.consumed.extend(waiting)
+            self.queue.extend(self._delivery(message) for message in waiting)
+        for delivery in coming:
+            here = shard_number(delivery.to, self.zones) in self.held
+            (self.queue if here else self._away).append(delivery)
 
     def _next_id(self, cause: Delivery) -> str:
         ordinal = self._ordinals.get(cause.id, 0)
@@ -463,6 +478,13 @@ class Batch:
             store.delete_timers(self.tx.connection, gone)
         if started:
             store.save_timers(self.tx.connection, started)
+
+
+def _by_station(deliveries: Iterable[Delivery]) -> dict[str, list[Delivery]]:
+    found: dict[str, list[Delivery]] = {}
+    for delivery in deliveries:
+        found.setdefault(delivery.to.process, []).append(delivery)
+    return found
 
 
 LOG_COLUMNS = (

@@ -66,6 +66,13 @@ class Station(Protocol):
 
     def receive(self, deliveries: Sequence[Delivery], tx: Transaction) -> Iterable[Outgoing]: ...
 
+    def prepare(self, deliveries: Sequence[Delivery], tx: Transaction) -> None:
+        """Think ahead about messages whose shard is about to be locked: others may hold it now.
+
+        Nothing is decided, written or locked; what it finds it keeps in a book of `tx`.
+        """
+        ...
+
 
 class Book(Protocol):
     """In-batch memory of a capability whose rows are written once, at the end of the batch.

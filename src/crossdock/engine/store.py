@@ -128,6 +128,23 @@ def lock_shards(connection: Connection, numbers: Sequence[int], most: int = 1_00
     return sorted(number for (number,) in rows)
 
 
+def wait_for_shards(connection: Connection, numbers: Sequence[int], milliseconds: int) -> list[int]:
+    """Lock all those shards by number, waiting so long for each; none if one stays locked."""
+    try:
+        with connection.transaction():
+            connection.execute("SELECT set_config('lock_timeout', %s, true)", (str(milliseconds),))
+            connection.execute(
+                """
+                SELECT FROM shard WHERE number = ANY(%s) ORDER BY number FOR NO KEY UPDATE
+                """,
+                (list(numbers),),
+            )
+            connection.execute("SELECT set_config('lock_timeout', '0', true)")
+    except psycopg.errors.LockNotAvailable:
+        return []
+    return sorted(numbers)
+
+
 def last_entries(connection: Connection, shards: Sequence[int]) -> dict[int, int]:
     """The last log number of each shard; read after the lock, in a statement of its own."""
     return dict(

@@ -20,6 +20,8 @@ class Transaction:
     def __init__(self, connection: psycopg.Connection[Any], now: datetime) -> None:
         self.connection = connection
         self.now = now
+        self.locks_shared_rows = False
+        """Rows are locked that batches of any shard may want: from now on it waits for no shard."""
         self._books: dict[type[Any], Any] = {}
 
     def fetch(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

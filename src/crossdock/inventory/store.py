@@ -145,6 +145,7 @@ def lock_levels(
 ) -> dict[LevelKey, Level]:
     """Lock levels in the documented order and read them; missing ones are left out or created."""
     wanted = sorted(set(keys))
+    tx.locks_shared_rows = True
     levels = _lock(tx, wanted)
     if create and len(levels) < len(wanted):
         missing = [key for key in wanted if key not in levels]

@@ -133,18 +133,17 @@ class Market:
 
     def _put(self, prices: Floats) -> None:
         places: dict[int, int] = {}
+        rounded = [round(price) for price in prices.tolist()]
         self.prices = {
-            key: price
-            for key, price in zip(self._numbers, np.rint(prices).tolist(), strict=True)
-            if price
+            key: price for key, price in zip(self._numbers, rounded, strict=True) if price
         }
-        for (column, node), price in zip(self._resources, np.rint(prices).tolist(), strict=True):
+        for (column, node), price in zip(self._resources, rounded, strict=True):
             if price <= 0:
                 continue
             if column is None:
-                places[node] = int(price)
+                places[node] = price
             else:
-                column.prices[node] = int(price)
+                column.prices[node] = price
         self.capacity.price(places)
         self.capacity.trading = True
 

@@ -155,6 +155,12 @@ class Bell:
 
     def __init__(self) -> None:
         self.heard: list[list[str]] = []
+        self.expected: list[list[str]] = []
+
+    def prepare(self, deliveries: Sequence[Delivery], tx: Transaction) -> None:
+        self.expected.append(
+            [d.message.tune for d in deliveries if isinstance(d.message, Whistled)]
+        )
 
     def receive(self, deliveries: Sequence[Delivery], tx: Transaction) -> list[Outgoing]:
         tunes = [d.message.tune for d in deliveries if isinstance(d.message, Whistled)]

@@ -39,6 +39,9 @@ class InventoryFacts:
         BackordersReviewRequested,
     )
 
+    def prepare(self, deliveries: Sequence[Delivery], tx: Transaction) -> None:
+        """Facts are taken as they come."""
+
     def receive(self, deliveries: Sequence[Delivery], tx: Transaction) -> Iterator[Outgoing]:
         """Moves first, then counts: the result is the same in any order, this one reads least."""
         moved = [d for d in deliveries if isinstance(d.message, InventoryMoved)]

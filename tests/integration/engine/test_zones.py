@@ -1,0 +1,122 @@
+"""A batch on its way into a zone: it thinks ahead, waits for a moment, or sends its messages."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from crossdock import db
+from crossdock.engine import store
+from crossdock.engine.capability import Issued, Outgoing
+from crossdock.engine.process import Address, Process, Send
+from crossdock.engine.registry import Registry
+from crossdock.engine.runner import Limits, Runner
+from crossdock.engine.transaction import Transaction
+from crossdock.kernel.clock import VirtualClock
+from tests.integration.engine.test_runner import count, put
+from tests.integration.engine.toy import (
+    NOON,
+    Bell,
+    Boiled,
+    Filled,
+    Heat,
+    Kettle,
+    Whistled,
+    inbound,
+    kettle_id,
+)
+
+RING = Address("bell", "kitchen", "kitchen")
+
+
+def ringing() -> Process[Kettle]:
+    """A kettle that whistles as soon as it is filled."""
+    process = Process("kettle", version=1, owner="kitchen", state=Kettle, stages=("heating",))
+    process.starts_with(Filled)(lambda state, filled, now: [Send(RING, Whistled(tune=state.id))])
+    return process
+
+
+def heating() -> Process[Kettle]:
+    """A kettle that whistles when the stove has heated it."""
+    process = Process("kettle", version=1, owner="kitchen", state=Kettle, stages=("heating",))
+    process.starts_with(Filled)(lambda state, filled, now: [Heat(cups=1)])
+    process.on(Boiled, stages=("heating",))(
+        lambda state, boiled, now: [Send(RING, Whistled(tune=state.id))]
+    )
+    return process
+
+
+class GreedyStove:
+    """A capability that locks rows which other batches want as well."""
+
+    commands = (Heat,)
+
+    def handle(self, issued: Sequence[Issued], tx: Transaction) -> Iterator[Outgoing]:
+        tx.locks_shared_rows = True
+        for one in issued:
+            yield one.reply(Boiled())
+
+
+@pytest.fixture
+def holder(connection: db.Connection, database_url: str) -> Iterator[db.Connection]:
+    """Another batch, which is in the zone."""
+    store.ensure_zone_shards(connection, ["kitchen"])
+    connection.commit()
+    with contextlib.closing(db.connect(database_url)) as other:
+        shard = store.zone_shards(other)["kitchen"]
+        assert store.lock_shards(other, [shard]) == [shard]
+        yield other
+
+
+def runner_of(connection: db.Connection, registry: Registry) -> Runner:
+    runner = Runner(registry, connection, VirtualClock(NOON), limits=Limits(shards=64))
+    runner.start()
+    return runner
+
+
+def test_a_batch_thinks_ahead_and_waits_for_the_one_that_is_in_the_zone(
+    connection: db.Connection, holder: db.Connection
+) -> None:
+    bell = Bell()
+    runner = runner_of(connection, Registry([ringing()], [bell]))
+    put(connection, inbound("blue", Filled(cups=1), "1"))
+    leaves = threading.Timer(0.2, holder.rollback)
+    leaves.start()
+    runner.run_batch()
+    leaves.join()
+    assert bell.expected == [[kettle_id("blue")]] and bell.heard == bell.expected
+    assert count(connection, "inbox") == 0
+
+
+def test_a_zone_that_does_not_come_free_gets_its_messages_through_its_inbox(
+    connection: db.Connection, holder: db.Connection
+) -> None:
+    bell = Bell()
+    runner = runner_of(connection, Registry([ringing()], [bell]))
+    put(connection, inbound("blue", Filled(cups=1), "1"))
+    runner.run_batch()
+    assert bell.heard == [] and count(connection, "inbox") == 1
+    connection.commit()
+    holder.rollback()
+    runner.run_until_idle()
+    assert bell.heard == [[kettle_id("blue")]] and count(connection, "inbox") == 0
+
+
+def test_who_holds_rows_that_others_want_waits_for_no_zone(
+    connection: db.Connection, holder: db.Connection
+) -> None:
+    bell = Bell()
+    runner = runner_of(connection, Registry([heating()], [bell], [GreedyStove()]))
+    put(connection, inbound("blue", Filled(cups=1), "1"))
+    began = time.monotonic()
+    runner.run_batch()
+    assert time.monotonic() - began < 0.6
+    assert bell.expected == [] and bell.heard == [] and count(connection, "inbox") == 1
+    connection.commit()
+    holder.rollback()
+    runner.run_until_idle()
+    assert bell.heard == [[kettle_id("blue")]]
