@@ -25,7 +25,7 @@ from crossdock.api.access.scopes import Places, limit, seen_channels, seen_nodes
 from crossdock.kernel.clock import Clock
 from crossdock.settings import AccessSettings
 
-_LOOK_AGAIN_SECONDS = 0.1
+_LOOK_AGAIN_SECONDS = 0.02
 _REMEMBER_EXPIRED = timedelta(days=30)
 
 
