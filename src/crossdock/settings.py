@@ -286,13 +286,6 @@ class TelemetrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     log_requests: Annotated[
         Literal["all", "failed", "none"], Meta(description="which requests the API logs")
     ] = "all"
-    invariant_minutes: Annotated[
-        float,
-        Meta(ge=0, description="in so many minutes every invariant is checked once; 0: never"),
-    ] = 15.0
-    invariant_seconds: Annotated[
-        int, Meta(ge=1, le=60, description="a check that takes longer is given up and said to be")
-    ] = 10
     traces_url: Annotated[
         str, Meta(description="OTLP/HTTP collector, as http://host:4318; empty: no traces")
     ] = ""

@@ -90,7 +90,7 @@ def freshness(connection: db.Connection, now: datetime) -> Iterator[Metric]:
 def invariants(connection: db.Connection, now: datetime) -> Iterator[Metric]:
     """How the last checks of the rules ended."""
     checks = watch_store.checks(connection)
-    text = "Rows that break a rule at its last check, counted up to 1,000; no value: not in time"
+    text = "Rows that break a rule at its last check, counted up to a limit; none: not in time"
     found = ((c.rule, c.violations) for c in checks if c.violations is not None)
     yield gauge("invariant_violations", text, "invariant", found)
     ages = ((c.rule, (now - c.ended_at).total_seconds()) for c in checks)

@@ -41,7 +41,7 @@ class Operations:
             backend.observe = self.figures.committed
         self.figures.show_waiting(lambda: _waiting(services))
         self.shedding = Shedding(settings.limits, self.figures)
-        self.watch = Watch(services.live, telemetry, self.shedding, self.figures)
+        self.watch = Watch(services.live, self.shedding, self.figures)
         self.metrics = Metrics(services.live, self.figures, self.watch)
         self.log = RequestLog(telemetry)
         self.spans = open_tracing(telemetry.traces_url, "crossdock-api", telemetry.traces_share)
@@ -96,6 +96,10 @@ class Shell:
         token = NOTES.set(notes)
         try:
             await self.app(scope, body.receive, answer.send)
+        except Exception:
+            if not answer.gave_up:
+                raise
+            notes.problem = "client_does_not_read"
         finally:
             NOTES.reset(token)
             self.operations.shedding.leave(scope)
@@ -141,7 +145,7 @@ class Shell:
 class _Answer:
     """The `send` of one request; a client that does not read what is streamed to it is cut off."""
 
-    __slots__ = ("_id", "_seconds", "_send", "size", "status")
+    __slots__ = ("_id", "_seconds", "_send", "gave_up", "size", "status")
 
     def __init__(self, send: Send, request_id: str, limits: LimitsSettings) -> None:
         self._send = send
@@ -149,6 +153,7 @@ class _Answer:
         self._seconds = limits.silence_seconds
         self.status = 0
         self.size = 0
+        self.gave_up = False
 
     async def send(self, message: Any) -> None:
         message = cast("HTTPSendMessage", message)
@@ -160,8 +165,12 @@ class _Answer:
         if message["type"] == "http.response.body":
             self.size += len(message["body"])
             if message.get("more_body"):
-                async with asyncio.timeout(self._seconds):
-                    await self._send(message)
+                try:
+                    async with asyncio.timeout(self._seconds):
+                        await self._send(message)
+                except TimeoutError:
+                    self.gave_up = True
+                    raise
                 return
         await self._send(message)
 

@@ -1,7 +1,7 @@
-"""What an API process looks after beside its requests, in threads of its own.
+"""What an API process looks after beside its requests, in a thread of its own.
 
 Every second: can the database be asked, and how long does the oldest message wait? Now and then:
-does the schema fit, what has this process counted, and does the next invariant still hold?
+does the schema fit, and what has this process counted?
 """
 
 from __future__ import annotations
@@ -9,23 +9,19 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
 from crossdock import db
-from crossdock.api import watch_store
 from crossdock.api.figures import ApiFigures
 from crossdock.api.services import Backend
 from crossdock.api.shedding import Shedding
 from crossdock.engine import store
 from crossdock.engine.fence import Fence
-from crossdock.invariants import Invariant, load_invariants
-from crossdock.kernel.errors import Fault, StatementTimedOut
-from crossdock.kernel.ids import ORDER_SHARDS, derive
-from crossdock.settings import TelemetrySettings
+from crossdock.kernel.errors import Fault
+from crossdock.kernel.ids import ORDER_SHARDS
 
 log = structlog.get_logger(__name__)
 
@@ -55,48 +51,27 @@ class Seen:
 class Watch:
     """One per process."""
 
-    def __init__(
-        self,
-        backend: Backend,
-        settings: TelemetrySettings,
-        shedding: Shedding,
-        figures: ApiFigures,
-        *,
-        rules: tuple[Invariant, ...] | None = None,
-    ) -> None:
+    def __init__(self, backend: Backend, shedding: Shedding, figures: ApiFigures) -> None:
         self.backend = backend
-        self.settings = settings
         self.shedding = shedding
         self.figures = figures
-        self.rules = {rule.name: rule for rule in (load_invariants() if rules is None else rules)}
         self.seen = Seen()
         self._fence = Fence("inbox")
         self._first_open: dict[int, int] = {}
         self._schema_due = 0.0
         self._stop = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._thread = threading.Thread(target=self._loop, name="watch", daemon=True)
 
     def start(self) -> None:
         """Look once, so that the first probe has an answer, then go on beside the requests."""
-        work: list[tuple[str, Callable[[db.Connection], None], float]]
-        work = [("watch", self.look, LOOK_SECONDS)]
-        if self.settings.invariant_minutes > 0 and self.rules:
-            pause = self.settings.invariant_minutes * 60 / len(self.rules)
-            work.append(("check rules", self.check_next, max(1.0, pause)))
         with contextlib.suppress(Fault), contextlib.closing(self.backend.connect()) as connection:
             self.look(connection)
-        self._threads = [
-            threading.Thread(target=self._loop, args=(step, pause), name=name, daemon=True)
-            for name, step, pause in work
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._thread.start()
 
     def stop(self) -> None:
-        """End the threads; a check under way is waited for."""
+        """End the thread."""
         self._stop.set()
-        for thread in self._threads:
-            thread.join()
+        self._thread.join()
 
     def look(self, connection: db.Connection) -> None:
         """How the database and the queue stand, and what this process has counted so far."""
@@ -111,36 +86,6 @@ class Watch:
         self.seen = Seen("", time.monotonic(), tuple(waiting.items()))
         self.shedding.oldest_waiting_seconds = max(waiting.values())
 
-    def check_next(self, connection: db.Connection) -> None:
-        """Check the rule that was checked longest ago, if it is due."""
-        now = self.backend.clock.now()
-        with db.naming_faults():
-            watch_store.list_rules(connection, list(self.rules))
-            due = now - timedelta(minutes=self.settings.invariant_minutes)
-            name = watch_store.claim_rule(connection, now, due)
-            connection.commit()
-            if name is not None:
-                self._check(connection, self.rules[name], now)
-                connection.commit()
-
-    def _check(self, connection: db.Connection, rule: Invariant, now: datetime) -> None:
-        most = self.settings.invariant_seconds
-        begun, broken, error = time.monotonic(), None, ""
-        try:
-            with db.naming_faults():
-                broken = watch_store.count_violations(connection, rule.query, most)
-        except StatementTimedOut:
-            error = f"not checked within {most} s"
-            log.warning("invariant not checked", invariant=rule.name, seconds=most)
-        spent = time.monotonic() - begun
-        watch_store.save_check(connection, rule.name, now, spent, broken, error)
-        if broken:
-            log.error("invariant broken", invariant=rule.name, rows=broken)
-            detail = f"{rule.rule} {broken} rows break this; `crossdock check` lists them."
-            case = derive(now, "invariant", rule.name, now.date().isoformat())
-            row = (case, "invariant broken", rule.name, detail, 1, "", "", None, now)
-            store.open_cases(connection, [row])
-
     def _oldest(self, connection: db.Connection, now: datetime) -> dict[str, float]:
         """Seconds that the oldest message has waited; 0 where none waits."""
         self._fence.look(connection)
@@ -154,17 +99,15 @@ class Watch:
             oldest[kind] = max(oldest[kind], (now - shard.oldest).total_seconds())
         return oldest
 
-    def _loop(self, step: Callable[[db.Connection], None], pause: float) -> None:
+    def _loop(self) -> None:
         connection: db.Connection | None = None
-        while not self._stop.wait(pause):
+        while not self._stop.wait(LOOK_SECONDS):
             try:
                 connection = connection or self.backend.connect()
-                step(connection)
+                self.look(connection)
             except Exception as error:
-                fault = error if isinstance(error, Fault) else None
-                if step == self.look:
-                    self._lost(fault.problem if fault else type(error).__name__)
-                log.warning("watch cannot look", error=str(error))
+                self._lost(error.problem if isinstance(error, Fault) else type(error).__name__)
+                log.warning("the watch cannot look", error=str(error))
                 if connection is not None:
                     connection.close()
                 connection = None

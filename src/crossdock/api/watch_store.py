@@ -1,8 +1,7 @@
-"""Statements of the watch: rules to check in production, and what /metrics asks the database."""
+"""What /metrics asks the database: queues, freshness, the last check of each invariant."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -10,60 +9,6 @@ from crossdock import db
 
 MOST_COUNTED = 100_000
 """Queues are counted up to this; how long the oldest waits says more than how many there are."""
-
-
-def list_rules(connection: db.Connection, names: Sequence[str]) -> None:
-    """Give every rule its row, and drop those of rules that this version does not have."""
-    connection.execute(
-        """
-        WITH gone AS (DELETE FROM invariant_check WHERE invariant <> ALL(%s::text[]))
-        INSERT INTO invariant_check (invariant, begun_at)
-        SELECT name, 'epoch' FROM unnest(%s::text[]) AS name
-        ON CONFLICT DO NOTHING
-        """,
-        (list(names), list(names)),
-    )
-
-
-def claim_rule(connection: db.Connection, now: datetime, begun_before: datetime) -> str | None:
-    """The rule that was checked longest ago, if it is due; nobody else takes it meanwhile."""
-    row = connection.execute(
-        """
-        UPDATE invariant_check SET begun_at = %s
-        WHERE invariant = (SELECT invariant FROM invariant_check WHERE begun_at <= %s
-                           ORDER BY begun_at, invariant LIMIT 1 FOR UPDATE SKIP LOCKED)
-        RETURNING invariant
-        """,
-        (now, begun_before),
-    ).fetchone()
-    return None if row is None else row[0]
-
-
-def count_violations(connection: db.Connection, query: str, seconds: int, most: int = 1_000) -> int:
-    """How many rows break a rule, at most so many. Raises StatementTimedOut; ends a transaction."""
-    with connection.transaction():
-        connection.execute("SET TRANSACTION READ ONLY")
-        connection.execute(f"SET LOCAL statement_timeout = '{seconds:d}s'")
-        counted = f"SELECT count(*) FROM (SELECT FROM ({query.rstrip(';')}) b LIMIT {most:d}) c"
-        row = connection.execute(counted.encode(), prepare=False).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def save_check(
-    connection: db.Connection,
-    rule: str,
-    now: datetime,
-    seconds: float,
-    violations: int | None,
-    error: str,
-) -> None:
-    """How the check of a rule ended."""
-    connection.execute(
-        "UPDATE invariant_check SET ended_at = %s, seconds = %s, violations = %s, error = %s"
-        " WHERE invariant = %s",
-        (now, seconds, violations, error or None, rule),
-    )
 
 
 class Check(NamedTuple):

@@ -17,6 +17,7 @@ from crossdock.app import CHORES, registry
 from crossdock.cli.context import connect as connect_to
 from crossdock.cli.context import open_database, output, settings_of
 from crossdock.cli.policies import order_policy, put_in_force
+from crossdock.cli.telemetry import observed
 from crossdock.connectors.fakes import CarrierFake, ErpFake, NotificationFake, PaymentFake
 from crossdock.engine.dispatcher import Dispatcher, DispatchLimits
 from crossdock.engine.runner import Limits
@@ -44,7 +45,10 @@ def worker(
     """
     settings = settings_of(context)
     stop = _until_told()
-    with open_database(context) as database:
+    with (
+        open_database(context) as database,
+        observed(settings.telemetry, "crossdock-worker") as spans,
+    ):
         name = name or f"{socket.gethostname()}-{os.getpid()}"
         url, timeouts = database.url, settings.database
 
@@ -72,6 +76,7 @@ def worker(
             waits=WorkerLimits(idle_seconds=settings.engine.idle_poll_milliseconds / 1000),
             ages=ages_of(settings.engine),
             chores=(*CHORES, *watch_of(settings.checks, lambda: connect(False))),
+            tracing=spans,
         )
         output.print(f"worker {name} takes messages; Ctrl-C stops it", highlight=False)
         hand.run(stop)
@@ -90,13 +95,17 @@ def dispatcher(
             "No connector to an outside system is configured.",
             advice="This version brings the ports and their fakes: --fakes calls those.",
         )
-    settings = settings_of(context).dispatcher
+    telemetry, settings = settings_of(context).telemetry, settings_of(context).dispatcher
     clock = SystemClock()
     systems = (PaymentFake(clock), CarrierFake(clock), ErpFake(clock), NotificationFake(clock))
     ports = {system.name: system for system in systems}
-    with open_database(context) as database:
+    with (
+        open_database(context) as database,
+        observed(telemetry, "crossdock-dispatcher") as spans,
+    ):
         url = database.url
-        threads = Dispatcher(ports, clock, dispatch_limits_of(settings)).run(
+        caller = Dispatcher(ports, clock, dispatch_limits_of(settings), tracing=spans)
+        threads = caller.run(
             lambda: db.connect(url, application_name="crossdock dispatcher"),
             _until_told(),
             threads_per_connector=max(1, settings.threads // len(ports)),
