@@ -9,6 +9,14 @@ class KeyFault(Fault):
     """An API key cannot be made, rotated or revoked as asked."""
 
 
+class KeyNameTaken(KeyFault):
+    """A key in use has that name."""
+
+
+class NoSuchKey(KeyFault):
+    """No key in use has that id or name."""
+
+
 class IssuerUnreachable(Fault):
     """The issuer of access tokens does not say which keys it signs with."""
 

@@ -10,13 +10,14 @@ import hashlib
 import secrets
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import msgspec
 
 from crossdock import db
 from crossdock.api.access import store
 from crossdock.api.access.caller import Mode
-from crossdock.api.access.faults import KeyFault
+from crossdock.api.access.faults import KeyFault, KeyNameTaken, NoSuchKey
 from crossdock.api.access.permissions import (
     EVERYTHING,
     PERMISSIONS,
@@ -67,7 +68,7 @@ def create(
     """Make a key with its first secret. Raises KeyFault saying why it cannot be made."""
     _check(new, own_roles or {})
     if store.name_is_taken(connection, new.name):
-        raise KeyFault(
+        raise KeyNameTaken(
             f"There is a key named {new.name} already.",
             advice="Take another name, rotate the key, or revoke it first.",
         )
@@ -93,9 +94,9 @@ def rotate(
 ) -> IssuedKey:
     """A new secret for the same client; the ones it has work for `overlap` longer, at most.
 
-    Raises KeyFault where no key in use has that id or name.
+    Raises NoSuchKey.
     """
-    key = _existing(connection, id_or_name)
+    key = existing(connection, id_or_name)
     end = now + overlap
     store.end_secrets(connection, key.id, end)
     return msgspec.structs.replace(_issue(connection, key, now), others_end_at=end)
@@ -104,16 +105,22 @@ def rotate(
 def revoke(connection: db.Connection, id_or_name: str, now: datetime, by: str) -> store.KeyRow:
     """No secret of it works any more, once the processes have looked again (seconds).
 
-    Raises KeyFault where no key in use has that id or name.
+    Raises NoSuchKey.
     """
-    key = _existing(connection, id_or_name)
+    key = existing(connection, id_or_name)
     store.revoke_key(connection, key.id, now, by)
     return key
 
 
-def listed(connection: db.Connection, *, revoked: bool = False) -> list[store.KeyRow]:
-    """The keys in the order they were made, without their secrets."""
-    return store.list_keys(connection, revoked=revoked)
+def listed(
+    connection: db.Connection,
+    *,
+    revoked: bool = False,
+    after: tuple[datetime, UUID] | None = None,
+    limit: int | None = None,
+) -> list[store.KeyRow]:
+    """The keys in the order they were made, after one (created_at, id), without their secrets."""
+    return store.list_keys(connection, revoked=revoked, after=after, limit=limit)
 
 
 def unknown_codes(connection: db.Connection, scope: Scope) -> list[str]:
@@ -145,10 +152,11 @@ def _issue(connection: db.Connection, key: store.KeyRow, now: datetime) -> Issue
     return IssuedKey(key.id, key.name, secret, expires_at)
 
 
-def _existing(connection: db.Connection, id_or_name: str) -> store.KeyRow:
+def existing(connection: db.Connection, id_or_name: str) -> store.KeyRow:
+    """The key in use of that id or name, locked. Raises NoSuchKey."""
     key = store.lock_key(connection, id_or_name)
     if key is None:
-        raise KeyFault(
+        raise NoSuchKey(
             f"No key in use has the id or name {id_or_name}.",
             advice="`crossdock keys list --revoked` shows them all.",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from crossdock import db
 from crossdock.api.access.permissions import Codes, Scope
@@ -111,14 +112,22 @@ def name_is_taken(connection: db.Connection, name: str) -> bool:
     return row is not None
 
 
-def list_keys(connection: db.Connection, *, revoked: bool) -> list[KeyRow]:
+def list_keys(
+    connection: db.Connection,
+    *,
+    revoked: bool,
+    after: tuple[datetime, UUID] | None = None,
+    limit: int | None = None,
+) -> list[KeyRow]:
     """Keys in the order they were made, with or without the revoked ones."""
     rows = connection.execute(
         f"""
-        SELECT {_KEY} FROM api_key k WHERE %s OR k.revoked_at IS NULL
-        ORDER BY k.created_at, k.id
+        SELECT {_KEY} FROM api_key k
+        WHERE (%s OR k.revoked_at IS NULL)
+          AND (%s::timestamptz IS NULL OR (k.created_at, k.id) > (%s, %s::uuid))
+        ORDER BY k.created_at, k.id LIMIT %s
         """,
-        [revoked],
+        [revoked, *(after[:1] if after else (None,)), *(after or (None, None)), limit],
     ).fetchall()
     return [_key(row) for row in rows]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from litestar.types import ControllerRouterHandler
 
 from crossdock.api import health, metrics
-from crossdock.api.routes import inventory, orders_in, work
+from crossdock.api.routes import inventory, keys, orders_in, work
 
 ROUTERS: tuple[ControllerRouterHandler, ...] = (
+    keys.router,
     orders_in.router,
     work.router,
     health.router,

@@ -1,0 +1,247 @@
+"""For administrators: API keys made, listed, rotated and revoked over the API.
+
+Nobody gives or takes more than they have: a caller manages only keys whose permissions are all its
+own, and with a test key only test keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from litestar import Response, Router, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, PathParameter, QueryParameter
+from msgspec import Meta
+
+from crossdock import db
+from crossdock.api.access import keys
+from crossdock.api.access.caller import Caller, Mode
+from crossdock.api.access.errors import PERMISSION_MISSING
+from crossdock.api.access.faults import KeyFault, KeyNameTaken, NoSuchKey
+from crossdock.api.access.permissions import Scope, expand
+from crossdock.api.access.store import KeyRow
+from crossdock.api.documents import answers
+from crossdock.api.pages import DEFAULT_LIMIT, Cursor, Limit, Page, decode_cursor, page_of
+from crossdock.api.problems import NOT_FOUND, ApiProblem, problem_type
+from crossdock.api.services import Services
+
+KEY_REFUSED = problem_type(
+    "key_refused",
+    422,
+    "The key cannot be made so",
+    cause="A grant is unknown, or would open more than the key's limits say.",
+    remedy="Do what `detail` says; the permissions page lists roles, permissions and limits.",
+)
+KEY_EXISTS = problem_type(
+    "key_exists",
+    409,
+    "There is a key of that name",
+    cause="A key in use has the name. Sent twice, a creation ends here: a secret is shown once.",
+    remedy="Take another name, or rotate the key to get a new secret.",
+)
+
+_PRINTED = r"^[^\x00-\x1f\x7f]+$"
+
+Code = Annotated[str, Meta(min_length=1, max_length=200, pattern=_PRINTED)]
+Codes = Annotated[tuple[Code, ...], Meta(min_length=1, max_length=1_000)] | None
+Name = Annotated[
+    str, Meta(min_length=1, max_length=200, pattern=r"^[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$")
+]
+KeyName = Annotated[
+    str,
+    PathParameter(name="key", max_length=200, pattern=_PRINTED, description="Its id or its name."),
+]
+
+
+class KeyWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A key to be made. A scope that is left out is open; `*` in it says all on purpose."""
+
+    name: Name
+    grants: Annotated[tuple[Code, ...], Meta(min_length=1, max_length=100)]
+    """Roles and permissions."""
+    mode: Mode = "live"
+    nodes: Codes = None
+    brands: Codes = None
+    regions: Codes = None
+    channels: Codes = None
+    requests: Annotated[int, Meta(ge=0, le=1_000_000_000)] | None = None
+    """In each window; null is the installation's number, 0 without limit."""
+    lifetime_days: Annotated[int, Meta(ge=1, le=3_650)] = keys.LIFETIME_DAYS
+
+
+class Rotation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a key changes its secret."""
+
+    overlap_seconds: Annotated[int, Meta(ge=0, le=31_536_000)] = 86_400
+    """How long the secrets that it has go on working."""
+
+
+class KeyShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A key, without its secrets."""
+
+    id: str
+    name: str
+    mode: Mode
+    grants: tuple[str, ...]
+    nodes: tuple[str, ...] | None
+    brands: tuple[str, ...] | None
+    regions: tuple[str, ...] | None
+    channels: tuple[str, ...] | None
+    requests: int | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+_EXAMPLE = {
+    "name": "Soho store",
+    "grants": ["node"],
+    "nodes": ["soho"],
+    "lifetime_days": 365,
+}
+
+
+@post(
+    "/keys",
+    opt={"permission": "keys:write", "example": _EXAMPLE},
+    responses=answers(KEY_EXISTS, KEY_REFUSED),
+    sync_to_thread=True,
+)
+def create_key(
+    data: JSONBody[KeyWanted],
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
+) -> Response[keys.IssuedKey]:
+    """Make an API key. Its secret is in this answer and nowhere else."""
+    own_roles = services.settings.access.roles
+    nodes, brands, regions, channels = map(
+        _set, (data.nodes, data.brands, data.regions, data.channels)
+    )
+    new = keys.NewKey(
+        name=data.name,
+        grants=data.grants,
+        scope=Scope(nodes=nodes, brands=brands, regions=regions, channels=channels),
+        mode=data.mode,
+        requests=data.requests,
+        lifetime_days=data.lifetime_days,
+    )
+    with _faults_as_problems(), services.live.writing() as connection:
+        issued = keys.create(connection, new, services.clock.now(), caller.id, own_roles)
+        _require_own(caller, services, new.grants, new.mode)
+        connection.commit()
+    return Response(issued, status_code=201, headers={"Cache-Control": "no-store"})
+
+
+@get("/keys", opt={"permission": "keys:write"}, sync_to_thread=True)
+def list_keys(
+    services: NamedDependency[Services],
+    revoked: Annotated[
+        bool, QueryParameter(required=False, description="Those too that were revoked.")
+    ] = False,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[KeyShown]:
+    """List the keys in the order they were made, never their secrets."""
+    after = decode_cursor(cursor, datetime, UUID) if cursor else None
+    with services.live.reading() as connection:
+        found = keys.listed(connection, revoked=revoked, after=after, limit=limit + 1)
+    return page_of([_shown(key) for key in found], limit, lambda key: (key.created_at, key.id))
+
+
+@post(
+    "/keys/{key:str}/rotate",
+    opt={"permission": "keys:write", "example": {"overlap_seconds": 86_400}},
+    responses=answers(NOT_FOUND),
+    sync_to_thread=True,
+)
+def rotate_key(
+    key: KeyName,
+    data: JSONBody[Rotation],
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
+) -> Response[keys.IssuedKey]:
+    """Give a key a new secret. Those it has go on working for the overlap, at most."""
+    overlap = timedelta(seconds=data.overlap_seconds)
+    with _faults_as_problems(), services.live.writing() as connection:
+        _require_own_key(connection, caller, services, key)
+        issued = keys.rotate(connection, key, services.clock.now(), overlap)
+        connection.commit()
+    return Response(issued, status_code=201, headers={"Cache-Control": "no-store"})
+
+
+@delete(
+    "/keys/{key:str}",
+    opt={"permission": "keys:write"},
+    responses=answers(NOT_FOUND),
+    sync_to_thread=True,
+)
+def revoke_key(
+    key: KeyName, caller: NamedDependency[Caller], services: NamedDependency[Services]
+) -> None:
+    """Revoke a key with all its secrets. It opens nothing any more within seconds."""
+    with _faults_as_problems(), services.live.writing() as connection:
+        _require_own_key(connection, caller, services, key)
+        keys.revoke(connection, key, services.clock.now(), caller.id)
+        connection.commit()
+
+
+@contextmanager
+def _faults_as_problems() -> Iterator[None]:
+    try:
+        yield
+    except NoSuchKey as fault:
+        raise ApiProblem(NOT_FOUND, fault.problem) from fault
+    except KeyNameTaken as fault:
+        raise ApiProblem(KEY_EXISTS, fault.problem) from fault
+    except KeyFault as fault:
+        raise ApiProblem(KEY_REFUSED, f"{fault.problem} {fault.advice}".strip()) from fault
+
+
+def _require_own_key(
+    connection: db.Connection, caller: Caller, services: Services, key: str
+) -> None:
+    found = keys.existing(connection, key)
+    _require_own(caller, services, found.grants, found.mode)
+
+
+def _require_own(caller: Caller, services: Services, grants: Iterable[str], mode: str) -> None:
+    permissions, _ = expand(grants, services.settings.access.roles)
+    beyond = sorted(permissions - caller.permissions)
+    if beyond or (caller.mode == "test" and mode != "test"):
+        lacking = ", ".join(beyond) or "live mode"
+        raise ApiProblem(PERMISSION_MISSING, f"You have not yourself: {lacking}.")
+
+
+def _set(codes: tuple[str, ...] | None) -> frozenset[str] | None:
+    return None if codes is None else frozenset(codes)
+
+
+def _sorted(codes: frozenset[str] | None) -> tuple[str, ...] | None:
+    return None if codes is None else tuple(sorted(codes))
+
+
+def _shown(key: KeyRow) -> KeyShown:
+    return KeyShown(
+        id=key.id,
+        name=key.name,
+        mode="test" if key.mode == "test" else "live",
+        grants=key.grants,
+        nodes=_sorted(key.scope.nodes),
+        brands=_sorted(key.scope.brands),
+        regions=_sorted(key.scope.regions),
+        channels=_sorted(key.scope.channels),
+        requests=key.requests,
+        created_at=key.created_at,
+        expires_at=key.expires_at,
+        revoked_at=key.revoked_at,
+    )
+
+
+router = Router(
+    "/v1", route_handlers=[create_key, list_keys, rotate_key, revoke_key], tags=["keys"]
+)
