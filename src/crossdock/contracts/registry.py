@@ -145,3 +145,8 @@ def _owner_of(name: str, kind: type[msgspec.Struct]) -> str:
 
 def _snake(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def event_types() -> tuple[str, ...]:
+    """The names of all events that Crossdock publishes."""
+    return tuple(name for name, kind in registered().items() if issubclass(kind, Event))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from litestar.types import ControllerRouterHandler
 
 from crossdock.api import health, metrics
-from crossdock.api.routes import inventory, keys, orders_in, work
+from crossdock.api.routes import events, inventory, keys, orders_in, webhooks, work
 
 ROUTERS: tuple[ControllerRouterHandler, ...] = (
     keys.router,
@@ -14,4 +14,6 @@ ROUTERS: tuple[ControllerRouterHandler, ...] = (
     health.router,
     metrics.router,
     inventory.router,
+    events.router,
+    webhooks.router,
 )

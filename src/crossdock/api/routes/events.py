@@ -1,0 +1,123 @@
+"""Reading published events: the same events in the same order as webhooks get them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+from litestar import Router, get
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
+
+from crossdock.api.access.caller import Caller
+from crossdock.api.pages import DEFAULT_LIMIT, Limit
+from crossdock.api.problems import MALFORMED, ApiProblem
+from crossdock.api.services import Services
+from crossdock.contracts.registry import event_types
+from crossdock.events import store
+from crossdock.events.model import Interest, PublicEvent, public
+from crossdock.kernel.ids import is_id
+from crossdock.model.problems import Problem
+
+WINDOW = 20_000
+"""Events that one request looks at, at most, for those of interest."""
+
+MOST_TYPES = 50
+
+After = Annotated[
+    int,
+    QueryParameter(
+        name="after",
+        ge=0,
+        le=2**62,
+        required=False,
+        description="The `last` of the answer before; without it, from the first event on.",
+    ),
+]
+Types = Annotated[
+    str | None,
+    QueryParameter(
+        name="types",
+        min_length=1,
+        max_length=4_000,
+        required=False,
+        description="Event types, separated by commas; a beginning that ends in * stands for many.",
+    ),
+]
+OrderId = Annotated[
+    str | None,
+    QueryParameter(name="order", max_length=36, required=False, description="Our id of one order."),
+]
+
+
+class Events(msgspec.Struct, frozen=True):
+    """Some events, in their order."""
+
+    events: Sequence[PublicEvent]
+    last: int
+    """What to send as `after` to go on; the same as was sent when there is nothing new."""
+    more: bool
+    """Whether it pays to ask again at once."""
+
+
+@get("/events", opt={"permission": "events:read", "shed": "first"}, sync_to_thread=True)
+def read_events(
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
+    after: After = 0,
+    types: Types = None,
+    order: OrderId = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Events:
+    """Read events in the order they were published.
+
+    Send `last` as `after` to go on. Nothing is ever published before an event you have seen, so
+    whoever keeps `last` misses nothing and sees nothing twice.
+    """
+    interest = Interest(_types(types), caller.channels, caller.nodes, _order(order))
+    with services.of(caller).reading() as connection:
+        newest = store.last_sequence(connection)
+        until = min(newest, after + WINDOW)
+        rows = store.events_between(connection, after, until, interest, limit + 1)
+    shown = rows[:limit]
+    last = shown[-1].sequence if len(rows) > limit else max(until, after)
+    return Events([public(row) for row in shown], last, last < newest)
+
+
+def checked_types(named: Sequence[str], path: str) -> tuple[str, ...]:
+    """Event types and beginnings. Raises ApiProblem 400 for what no event is called."""
+    known = event_types()
+    problems = [
+        Problem(
+            path,
+            "unknown_type",
+            f"{one[:100]!r} is no event type.",
+            "Send types of docs/reference/messages.md, or beginnings of them that end in *.",
+        )
+        for one in named
+        if not any(
+            name.startswith(one[:-1]) if one.endswith("*") else name == one for name in known
+        )
+    ]
+    if len(named) > MOST_TYPES:
+        problems.append(
+            Problem(path, "too_many", f"There are {len(named)}.", f"Send at most {MOST_TYPES}.")
+        )
+    if problems:
+        raise ApiProblem(MALFORMED, errors=problems[:MOST_TYPES])
+    return tuple(named)
+
+
+def _types(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else checked_types(text.split(","), "types")
+
+
+def _order(text: str | None) -> str | None:
+    if text is not None and not is_id(text):
+        problem = Problem("order", "no_id", "It is no id of ours.", "Send the id of an order.")
+        raise ApiProblem(MALFORMED, errors=[problem])
+    return text
+
+
+router = Router("/v1", route_handlers=[read_events], tags=["events"])

@@ -1,0 +1,394 @@
+"""Webhooks: who is sent which events, how that goes, and sending them again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from litestar import Response, Router, delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, PathParameter
+from msgspec import Meta
+
+from crossdock import db
+from crossdock.api.access.caller import Caller
+from crossdock.api.access.errors import PERMISSION_MISSING
+from crossdock.api.documents import answers
+from crossdock.api.idempotency import REPLAYED, IdempotencyKey
+from crossdock.api.pages import DEFAULT_LIMIT, Cursor, Limit, Page, decode_cursor, page_of
+from crossdock.api.problems import (
+    IDEMPOTENCY_CONFLICT,
+    MALFORMED,
+    NOT_FOUND,
+    ApiProblem,
+    conflict,
+    problem_type,
+)
+from crossdock.api.routes.events import MOST_TYPES, checked_types
+from crossdock.api.services import Services
+from crossdock.events import store as events
+from crossdock.kernel.ids import derive, is_id
+from crossdock.model.problems import Problem
+from crossdock.webhooks import store
+from crossdock.webhooks.addresses import AddressRefused, Guard, networks
+from crossdock.webhooks.model import Webhook, WebhookStatus, new_secret
+
+URL_REFUSED = problem_type(
+    "webhook_url_refused",
+    422,
+    "Nothing can be sent to that URL",
+    cause="It is no https URL, its name is not known, or it leads into a network that is not"
+    " public.",
+    remedy="Send a public https URL; for a network of your own set webhooks.allow_networks.",
+)
+NOT_YOURS = PERMISSION_MISSING
+
+_PRINTED = r"^[^\x00-\x1f\x7f]+$"
+Code = Annotated[str, Meta(min_length=1, max_length=200, pattern=_PRINTED)]
+Codes = Annotated[tuple[Code, ...], Meta(min_length=1, max_length=1_000)] | None
+Types = Annotated[tuple[Code, ...], Meta(min_length=1, max_length=MOST_TYPES)]
+Url = Annotated[str, Meta(min_length=1, max_length=2_000)]
+
+WebhookId = Annotated[
+    str, PathParameter(name="webhook", max_length=36, description="Its id, as it was answered.")
+]
+
+
+class WebhookWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A webhook to be made."""
+
+    name: Code
+    url: Url
+    types: Types
+    """Event types, or beginnings of them that end in `*`."""
+    channels: Codes = None
+    """Only events of these channels' orders; null: all that you may see."""
+    nodes: Codes = None
+    """Only events of these nodes' work; null: all that you may see."""
+    after: Annotated[int, Meta(ge=0, le=2**62)] | None = None
+    """Begin after this event of GET /v1/events; null: with what happens next."""
+
+
+class WebhookChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to be changed; what is left out stays. `active` also resumes a paused one."""
+
+    name: Code | msgspec.UnsetType = msgspec.UNSET
+    url: Url | msgspec.UnsetType = msgspec.UNSET
+    types: Types | msgspec.UnsetType = msgspec.UNSET
+    active: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+class Replay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """From where to send again: after an event, or all that was recorded since a time."""
+
+    after: Annotated[int, Meta(ge=0, le=2**62)] | None = None
+    since: Annotated[datetime, Meta(tz=True)] | None = None
+
+
+class WebhookShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook and how it goes; never its secret."""
+
+    id: str
+    name: str
+    url: str
+    types: Sequence[str]
+    channels: Sequence[str] | None
+    nodes: Sequence[str] | None
+    status: WebhookStatus
+    reason: str
+    """Why it is paused or disabled."""
+    created_at: datetime
+    failing_since: datetime | None
+    last_event: int
+    """The last event that was looked at for it; those after it come next."""
+    open_deliveries: int
+    """Events that it was not sent yet."""
+    last_error: str
+
+
+class WebhookSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook and what its deliveries are signed with."""
+
+    webhook: WebhookShown
+    secret: str
+    """For a library of the Standard Webhooks specification."""
+
+
+_EXAMPLE = {
+    "name": "parcels to the app",
+    "url": "https://app.example.com/hooks/crossdock",
+    "types": ["crossdock.shipment.*", "crossdock.package.delivered.v1"],
+}
+_OPT = {"permission": "webhooks:write"}
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+@post(
+    "/webhooks",
+    opt={**_OPT, "example": _EXAMPLE},
+    responses=answers(URL_REFUSED, IDEMPOTENCY_CONFLICT),
+    sync_to_thread=True,
+)
+def create_webhook(
+    data: JSONBody[WebhookWanted],
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
+    idempotency_key: IdempotencyKey = None,
+) -> Response[WebhookSecret]:
+    """Subscribe to events. The secret that signs them is in this answer."""
+    checked_types(data.types, "types")
+    _check_url(services, data.url)
+    now = services.clock.now()
+    with services.of(caller).writing() as connection:
+        position = events.last_sequence(connection) if data.after is None else data.after
+        webhook = _wanted(data, caller, now, position, idempotency_key)
+        is_new = store.insert(connection, webhook)
+        kept = webhook if is_new else store.find(connection, webhook.id)
+        assert kept is not None, "what is in the way is there"
+        if not is_new:
+            _compare(kept, webhook)
+        shown = _shown(connection, [kept])[0]
+        connection.commit()
+    headers = _NO_STORE if is_new else {**_NO_STORE, **REPLAYED}
+    return Response(WebhookSecret(webhook=shown, secret=kept.secret), headers=headers)
+
+
+def _wanted(
+    data: WebhookWanted, caller: Caller, now: datetime, position: int, key: str | None
+) -> Webhook:
+    # A key names the webhook for ever, so its id cannot hold the time.
+    at = datetime.fromtimestamp(0, now.tzinfo) if key else now
+    return Webhook(
+        id=derive(at, "webhook", caller.id, key or new_secret()),
+        name=data.name,
+        url=data.url,
+        types=list(data.types),
+        channels=_within(caller.channels, data.channels, "channels"),
+        nodes=_within(caller.nodes, data.nodes, "nodes"),
+        status=WebhookStatus.ACTIVE,
+        reason="",
+        position=position,
+        created_at=now,
+        changed_at=now,
+        created_by=caller.id,
+        failing_since=None,
+        failures=0,
+        next_try_at=None,
+        secret=new_secret(),
+        former_secret=None,
+        secret_until=None,
+    )
+
+
+def _compare(kept: Webhook, webhook: Webhook) -> None:
+    """Raises ApiProblem 409 for another webhook under the same Idempotency-Key."""
+    for field in ("name", "url", "types", "channels", "nodes"):
+        if getattr(kept, field) != getattr(webhook, field):
+            raise conflict(field)
+
+
+@get("/webhooks", opt=_OPT, sync_to_thread=True)
+def list_webhooks(
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[WebhookShown]:
+    """List webhooks and how they go."""
+    after = str(decode_cursor(cursor, UUID)[0]) if cursor else None
+    with services.of(caller).reading() as connection:
+        found = store.listed(connection, _owner(caller), after, limit + 1)
+        shown = _shown(connection, found)
+    return page_of(shown, limit, lambda one: (one.id,))
+
+
+@get("/webhooks/{webhook:str}", opt=_OPT, responses=answers(NOT_FOUND), sync_to_thread=True)
+def read_webhook(
+    webhook: WebhookId, caller: NamedDependency[Caller], services: NamedDependency[Services]
+) -> WebhookShown:
+    """Read one webhook and how it goes."""
+    with services.of(caller).reading() as connection:
+        return _shown(connection, [_found(connection, caller, webhook)])[0]
+
+
+@patch(
+    "/webhooks/{webhook:str}",
+    opt={**_OPT, "example": {"active": True}},
+    responses=answers(NOT_FOUND, URL_REFUSED),
+    sync_to_thread=True,
+)
+def change_webhook(
+    webhook: WebhookId,
+    data: JSONBody[WebhookChange],
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
+) -> WebhookShown:
+    """Change, resume or disable a webhook."""
+    now = services.clock.now()
+    changes: dict[str, Any] = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name in ("name", "url", "types")
+        if (value := getattr(data, name)) is not msgspec.UNSET
+    }
+    if "types" in changes:
+        checked_types(changes["types"], "types")
+    if "url" in changes:
+        _check_url(services, changes["url"])
+    if data.active is not msgspec.UNSET:
+        status = WebhookStatus.ACTIVE if data.active else WebhookStatus.DISABLED
+        changes |= {"status": status.value, "reason": "" if data.active else "by its owner"}
+        changes |= {"failures": 0, "failing_since": None, "next_try_at": None}
+    with services.of(caller).writing() as connection:
+        found = _found(connection, caller, webhook, lock=True)
+        store.change(connection, found.id, {**changes, "changed_at": now})
+        if data.active is True:
+            store.close_case(connection, found.id, now)
+            store.try_all_now(connection, found.id, now)
+        shown = _shown(connection, [_found(connection, caller, webhook)])[0]
+        connection.commit()
+    return shown
+
+
+@post(
+    "/webhooks/{webhook:str}/secret",
+    opt=_OPT,
+    responses=answers(NOT_FOUND),
+    sync_to_thread=True,
+)
+def rotate_webhook_secret(
+    webhook: WebhookId, caller: NamedDependency[Caller], services: NamedDependency[Services]
+) -> Response[WebhookSecret]:
+    """Give a webhook a new secret. For a day both sign, so that no delivery is refused."""
+    now = services.clock.now()
+    with services.of(caller).writing() as connection:
+        found = _found(connection, caller, webhook, lock=True)
+        changes: Mapping[str, Any] = {
+            "secret": new_secret(),
+            "former_secret": found.secret,
+            "secret_until": now + timedelta(days=1),
+            "changed_at": now,
+        }
+        store.change(connection, found.id, changes)
+        shown = _shown(connection, [found])[0]
+        connection.commit()
+    return Response(WebhookSecret(webhook=shown, secret=changes["secret"]), headers=_NO_STORE)
+
+
+@post(
+    "/webhooks/{webhook:str}/replay",
+    opt={**_OPT, "example": {"since": "2026-11-02T09:00:00Z"}},
+    responses=answers(NOT_FOUND),
+    sync_to_thread=True,
+    status_code=202,
+)
+def replay_webhook(
+    webhook: WebhookId,
+    data: JSONBody[Replay],
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
+) -> WebhookShown:
+    """Send events again from any point on, with the ids they had."""
+    if (data.after is None) == (data.since is None):
+        problem = Problem("", "not_one", "From where is not clear.", "Send `after` or `since`.")
+        raise ApiProblem(MALFORMED, errors=[problem])
+    with services.of(caller).writing() as connection:
+        found = _found(connection, caller, webhook, lock=True)
+        after = data.after
+        if after is None:
+            assert data.since is not None
+            after = events.sequence_before(connection, data.since)
+        position = min(after, events.last_sequence(connection))
+        store.change(connection, found.id, {"position": position})
+        shown = _shown(connection, [found._replace(position=position)])[0]
+        connection.commit()
+    return shown
+
+
+@delete("/webhooks/{webhook:str}", opt=_OPT, responses=answers(NOT_FOUND), sync_to_thread=True)
+def delete_webhook(
+    webhook: WebhookId, caller: NamedDependency[Caller], services: NamedDependency[Services]
+) -> None:
+    """End a subscription, with what it was not sent yet."""
+    with services.of(caller).writing() as connection:
+        found = _found(connection, caller, webhook, lock=True)
+        store.delete(connection, found.id)
+        store.close_case(connection, found.id, services.clock.now())
+        connection.commit()
+
+
+def _check_url(services: Services, url: str) -> None:
+    guard = Guard(networks(services.settings.webhooks.allow_networks))
+    try:
+        guard.check_url(url)
+    except AddressRefused as refused:
+        raise ApiProblem(
+            URL_REFUSED,
+            f"{refused}.",
+            [Problem("url", "url_refused", f"{refused}.", "Send a public https URL.")],
+        ) from refused
+
+
+def _within(
+    own: frozenset[str] | None, wanted: Sequence[str] | None, field: str
+) -> list[str] | None:
+    """What is wanted of what the caller may see. Raises ApiProblem 403 for more than that."""
+    if wanted is None:
+        return None if own is None else sorted(own)
+    beyond = sorted(set(wanted) - own) if own is not None else []
+    if beyond:
+        raise ApiProblem(NOT_YOURS, f"{field}: you do not see {', '.join(beyond)[:200]}.")
+    return sorted(set(wanted))
+
+
+def _owner(caller: Caller) -> str | None:
+    """A caller that sees everything manages all webhooks, others their own."""
+    return None if caller.channels is None and caller.nodes is None else caller.id
+
+
+def _found(
+    connection: db.Connection, caller: Caller, webhook_id: str, *, lock: bool = False
+) -> Webhook:
+    found = store.find(connection, webhook_id, lock=lock) if is_id(webhook_id) else None
+    if found is None or _owner(caller) not in (None, found.created_by):
+        raise ApiProblem(NOT_FOUND, f"There is no webhook {webhook_id!r}.")
+    return found
+
+
+def _shown(connection: db.Connection, found: Sequence[Webhook]) -> list[WebhookShown]:
+    deliveries = store.open_deliveries(connection, [one.id for one in found])
+    return [
+        WebhookShown(
+            id=one.id,
+            name=one.name,
+            url=one.url,
+            types=one.types,
+            channels=one.channels,
+            nodes=one.nodes,
+            status=one.status,
+            reason=one.reason,
+            created_at=one.created_at,
+            failing_since=one.failing_since,
+            last_event=one.position,
+            open_deliveries=deliveries.get(one.id, (0, ""))[0],
+            last_error=deliveries.get(one.id, (0, ""))[1],
+        )
+        for one in found
+    ]
+
+
+router = Router(
+    "/v1",
+    route_handlers=[
+        create_webhook,
+        list_webhooks,
+        read_webhook,
+        change_webhook,
+        rotate_webhook_secret,
+        replay_webhook,
+        delete_webhook,
+    ],
+    tags=["webhooks"],
+)
