@@ -1,8 +1,8 @@
 """What can be permitted, the roles that bundle it, and what a limited client cannot be given.
 
 A grant is the name of a role or of a permission. Each permission is about the data of one side of
-the retailer: of channels (what was sold), of nodes (what is done about it), of everybody alike, or
-of the whole, where nothing can be told apart by channel or node.
+the retailer: of channels (what was sold), of nodes (what is done about it), of anyone (common to
+all, or narrowed by whatever limits a client has), or of the whole, where nothing can be told apart.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ PERMISSIONS: Mapping[str, Permission] = {
     "master:read": Permission(Side.ANYONE, "read nodes, products, prices and channels"),
     "master:write": Permission(Side.WHOLE, "change nodes, products, prices and channels"),
     "records:read": Permission(Side.WHOLE, "read decisions, messages and effects"),
-    "events:read": Permission(Side.WHOLE, "read published events"),
-    "webhooks:write": Permission(Side.WHOLE, "subscribe to published events"),
+    "events:read": Permission(Side.ANYONE, "read published events"),
+    "webhooks:write": Permission(Side.ANYONE, "subscribe to published events"),
     "files:write": Permission(Side.WHOLE, "load full files of stock, products and prices"),
     "metrics:read": Permission(Side.WHOLE, "read the figures of the installation"),
     "keys:write": Permission(Side.WHOLE, "create, rotate and revoke API keys"),
