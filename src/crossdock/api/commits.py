@@ -60,11 +60,13 @@ class GroupCommit(Generic[T, R]):
         most_items: int = 500,
         most_waiting: int = 5_000,
         observe: Observe | None = None,
+        weigh: Callable[[T], int] | None = None,
     ) -> None:
         self.name = name
         self.most_items = most_items
         self.most_waiting = most_waiting
         self.observe = observe
+        self._weigh = weigh or (lambda item: 1)
         self._write = write
         self._connect = connect
         self._clock = clock
@@ -111,14 +113,15 @@ class GroupCommit(Generic[T, R]):
             first = self._queue.get()
             if first is None:
                 break
-            taken = [first]
+            taken, weight = [first], self._weigh(first.item)
             try:
-                while len(taken) < self.most_items:
+                while weight < self.most_items:
                     more = self._queue.get_nowait()
                     if more is None:
                         ended = True
                         break
                     taken.append(more)
+                    weight += self._weigh(more.item)
             except Empty:
                 pass
             self._settle(taken)

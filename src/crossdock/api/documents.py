@@ -1,15 +1,16 @@
 """The OpenAPI document: what every operation shares is added here, so that handlers state the rest.
 
-A handler gives `responses=answers(...)` for errors of its own and `opt={"example": ...}` for the
-body it takes; its answer's example stands beside the type (see `example`).
+A handler gives `responses=answers(...)` for errors of its own, and in its `opt` an `example` of the
+body it takes and an `answer_example` of what it answers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from litestar import Litestar, Router
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import (
@@ -18,14 +19,18 @@ from litestar.openapi.spec import (
     OpenAPIResponse,
     Operation,
     Reference,
+    RequestBody,
     Schema,
     SecurityScheme,
 )
+from litestar.openapi.spec.enums import OpenAPIType
+from litestar.routes import HTTPRoute
 
 from crossdock import __version__
 from crossdock.api import guards, problems, shedding
 from crossdock.api.access.errors import OF_A_CREDENTIAL
 from crossdock.api.problems import PROBLEM_JSON, ProblemDetails, ProblemType
+from crossdock.api.requests import NDJSON
 
 DESCRIPTION = """\
 Orders, stock, promises and the work of nodes. Bodies are JSON; money is whole minor units with its
@@ -70,14 +75,54 @@ def answers(*kinds: ProblemType) -> dict[int, ResponseSpec]:
     }
 
 
+def many(component: str, most: int) -> RequestBody:
+    """The body of an operation that reads it by `many_of`: give it as `opt={"body": ...}`."""
+    each: Any = Reference(ref=f"#/components/schemas/{component}")
+    array = Schema(type=OpenAPIType.ARRAY, items=each, min_items=1, max_items=most)
+    return RequestBody(
+        required=True,
+        description=f"1 to {most:,} of them.",
+        content={
+            "application/json": OpenAPIMediaType(schema=array),
+            NDJSON: OpenAPIMediaType(schema=each),
+        },
+    )
+
+
 def complete(app: Litestar) -> None:
-    """Add to every operation the answers it shares with others, and its examples."""
-    document = app.openapi_schema
-    for path, item in (document.paths or {}).items():
-        for method in ("get", "put", "post", "delete", "patch", "head"):
-            operation: Operation | None = getattr(item, method)
-            if operation is not None:
-                _add_answers(operation, path)
+    """Add to every operation the answers it shares with others, its body and its examples."""
+    for path, handler, operation in operations_of(app):
+        if "body" in handler.opt:
+            operation.request_body = handler.opt["body"]
+        _add_answers(operation, path)
+        _add_examples(operation, handler)
+
+
+def operations_of(app: Litestar) -> Iterator[tuple[str, HTTPRouteHandler, Operation]]:
+    """Every operation of the document, with its path and handler."""
+    paths = app.openapi_schema.paths or {}
+    for route in app.routes:
+        if not isinstance(route, HTTPRoute):
+            continue
+        for handler in route.route_handlers:
+            for method in handler.http_methods:
+                operation = getattr(paths.get(route.path_format), method.lower(), None)
+                if isinstance(operation, Operation):
+                    yield route.path_format, handler, operation
+
+
+def _add_examples(operation: Operation, handler: HTTPRouteHandler) -> None:
+    """`example` stands for the body, `answer_example` for the first answer that is no error."""
+    body = operation.request_body
+    if "example" in handler.opt and isinstance(body, RequestBody):
+        for kind, content in body.content.items():
+            if kind != NDJSON:
+                content.example = handler.opt["example"]
+    if "answer_example" in handler.opt:
+        status = min(operation.responses or {})
+        answer = (operation.responses or {})[status]
+        if isinstance(answer, OpenAPIResponse) and answer.content:
+            next(iter(answer.content.values())).example = handler.opt["answer_example"]
 
 
 def _add_answers(operation: Operation, path: str) -> None:
@@ -104,6 +149,3 @@ def _answer(kinds: Sequence[ProblemType]) -> OpenAPIResponse:
         description="; ".join(f"`{kind.code}`: {kind.title}" for kind in kinds),
         content={PROBLEM_JSON: OpenAPIMediaType(schema=reference)},
     )
-
-
-__all__ = ["Schema", "answers", "complete", "config"]

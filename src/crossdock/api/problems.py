@@ -168,7 +168,7 @@ def unavailable(detail: str, seconds: int = RETRY_AFTER_SECONDS) -> ApiProblem:
     return ApiProblem(UNAVAILABLE, detail, headers={"Retry-After": str(seconds)})
 
 
-def problem_of(error: Exception) -> ApiProblem:
+def problem_of(error: BaseException) -> ApiProblem:
     """The catalog's answer to any exception; INTERNAL for what nobody expected."""
     if isinstance(error, ApiProblem):
         return error
@@ -202,8 +202,16 @@ def as_response(request: Request[Any, Any, Any], error: Exception) -> Response[b
 
 def body_of(found: ApiProblem, instance: str = "") -> bytes:
     """The JSON of a problem."""
+    details = details_of(found, instance)
+    if not found.extra:
+        return msgspec.json.encode(details)
+    return msgspec.json.encode({**msgspec.to_builtins(details), **found.extra})
+
+
+def details_of(found: ApiProblem, instance: str = "") -> ProblemDetails:
+    """A problem as others see it, without its extra members."""
     kind = found.problem_type
-    details = ProblemDetails(
+    return ProblemDetails(
         type=f"/problems/{kind.code}",
         title=kind.title,
         status=kind.status,
@@ -212,9 +220,6 @@ def body_of(found: ApiProblem, instance: str = "") -> bytes:
         instance=instance,
         errors=tuple(ProblemError(p.path, p.code, p.message, p.remedy) for p in found.errors),
     )
-    if not found.extra:
-        return msgspec.json.encode(details)
-    return msgspec.json.encode({**msgspec.to_builtins(details), **found.extra})
 
 
 def _parameters(error: ValidationException) -> list[Problem]:

@@ -17,7 +17,7 @@ from crossdock.api.messages_in import MessageDoor
 from crossdock.app import registry
 from crossdock.engine.registry import Registry
 from crossdock.kernel.clock import Clock, SystemClock
-from crossdock.settings import ApiSettings, Settings
+from crossdock.settings import Settings
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -33,7 +33,7 @@ class Backend:
         self.mode = mode
         self.url = url
         self.clock = clock
-        self.limits: ApiSettings = settings.api
+        self.settings = settings
         self._timeouts = settings.database
         self._reads = self._pool("reads", settings.api.read_connections, read_only=True)
         self._writes = self._pool("writes", settings.api.write_connections, read_only=False)
@@ -60,8 +60,13 @@ class Backend:
             connect_timeout_seconds=self._timeouts.connect_timeout_seconds,
         )
 
-    def group(self, name: str, write: Write[T, R]) -> GroupCommit[T, R]:
-        """The group of that name; made at the first call, which decides what it writes."""
+    def group(
+        self, name: str, write: Write[T, R], weigh: Callable[[T], int] | None = None
+    ) -> GroupCommit[T, R]:
+        """The group of that name; made at the first call, which decides what it writes.
+
+        `weigh` tells how many rows' worth of work an item is; 1 without it.
+        """
         with self._making:
             found = self._groups.get(name)
             if found is None:
@@ -70,9 +75,10 @@ class Backend:
                     write,
                     self.connect,
                     self.clock,
-                    most_items=self.limits.commit_items,
-                    most_waiting=self.limits.waiting_items,
+                    most_items=self.settings.api.commit_items,
+                    most_waiting=self.settings.api.waiting_items,
                     observe=self.observe,
+                    weigh=weigh,
                 )
             return found
 

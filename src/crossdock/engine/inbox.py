@@ -33,6 +33,8 @@ class Inbound(NamedTuple):
     actor: str = ""
     correlation_id: str = ""
     """A UUID; the routing id's own when it is not given."""
+    apart: bytes = b""
+    """What came with the message and is kept elsewhere, as bytes: another one is other content."""
 
 
 class Received(StrEnum):
@@ -65,7 +67,13 @@ def receive(
         return []
     zone_shards = store.zone_shards(connection) if zones is None else zones
     contents = [
-        Content(item.source, item.source_id, item.message.message_type, _encode(item.message))
+        Content(
+            item.source,
+            item.source_id,
+            item.message.message_type,
+            _encode(item.message),
+            item.apart,
+        )
         for item in inbound
     ]
     receipts = take_once(connection, contents, now)
@@ -108,6 +116,10 @@ def _deliver(
     return ids
 
 
+APART = "(what is kept apart)"
+"""The field of a CONFLICT between messages that differ only in what came with them."""
+
+
 class Content(NamedTuple):
     """What (source, source_id) stands for. `body` is MessagePack with its keys in order."""
 
@@ -115,6 +127,17 @@ class Content(NamedTuple):
     source_id: str
     type: str
     body: bytes
+    apart: bytes = b""
+
+    @property
+    def hash(self) -> bytes:
+        """Of its name, 16 bytes."""
+        return blake2b(f"{self.source}\x1f{self.source_id}".encode(), digest_size=16).digest()
+
+    @property
+    def fingerprint(self) -> bytes:
+        """Of all of it, 16 bytes."""
+        return blake2b(self.body + self.apart, digest_size=16).digest()
 
 
 def content_of(source: str, source_id: str, kind: str, content: object) -> Content:
@@ -128,15 +151,15 @@ def take_once(connection: Connection, contents: Sequence[Content], now: datetime
     In a fixed number of statements; the caller commits. A name that another transaction is just
     noting is waited for.
     """
-    hashes = [_hash(content.source, content.source_id) for content in contents]
+    hashes = [content.hash for content in contents]
     first: dict[bytes, int] = {}
     for position, hashed in enumerate(hashes):
         first.setdefault(hashed, position)
     new = store.insert_hashes(
         connection,
         [
-            (hashed, _fingerprint(contents[p].body), contents[p].type, contents[p].body, now)
-            for hashed, p in first.items()
+            (hashed, contents[p].fingerprint, contents[p].type, contents[p].body, now)
+            for hashed, p in sorted(first.items())  # One order of locks for all who write here.
         ],
     )
     known = {hashed for hashed in first if hashed not in new}
@@ -146,14 +169,23 @@ def take_once(connection: Connection, contents: Sequence[Content], now: datetime
         if hashed in new and first[hashed] == position:
             receipts.append(Receipt(Received.ACCEPTED))
         elif hashed in new:
-            receipts.append(_compare(contents[first[hashed]].body, content.body))
+            before = contents[first[hashed]]
+            receipts.append(_compare(before.fingerprint, before.body, content))
         else:
             fingerprint, _, old_body = stored[hashed]
-            if fingerprint == _fingerprint(content.body):
-                receipts.append(Receipt(Received.REPEATED))
-            else:
-                receipts.append(_compare(old_body, content.body))
+            receipts.append(_compare(fingerprint, old_body, content))
     return receipts
+
+
+def kept_bodies(connection: Connection, hashes: Sequence[bytes]) -> dict[bytes, bytes]:
+    """The bodies noted under those names, as far as they are still kept."""
+    found = store.known_hashes(connection, hashes)
+    return {hashed: body for hashed, (_, _, body) in found.items() if body is not None}
+
+
+def forget(connection: Connection, hashes: Sequence[bytes]) -> None:
+    """Names under which nothing was done after all may be used again."""
+    store.delete_hashes(connection, hashes)
 
 
 def _row(
@@ -178,22 +210,14 @@ def _as_uuid(route: str, otherwise: str) -> str:
     return route if len(route) == 36 else otherwise
 
 
-def _hash(source: str, source_id: str) -> bytes:
-    return blake2b(f"{source}\x1f{source_id}".encode(), digest_size=16).digest()
-
-
-def _fingerprint(body: bytes) -> bytes:
-    return blake2b(body, digest_size=16).digest()
-
-
-def _compare(old_body: bytes | None, body: bytes) -> Receipt:
+def _compare(fingerprint: bytes, old_body: bytes | None, content: Content) -> Receipt:
     """REPEATED for the same content, else CONFLICT with the first field that differs."""
-    if old_body == body:
+    if fingerprint == content.fingerprint:
         return Receipt(Received.REPEATED)
     if old_body is None:
         return Receipt(Received.CONFLICT, field="(the first body is no longer kept)")
-    old, new = msgspec.msgpack.decode(old_body), msgspec.msgpack.decode(body)
-    return Receipt(Received.CONFLICT, field=first_difference(old, new))
+    old, new = msgspec.msgpack.decode(old_body), msgspec.msgpack.decode(content.body)
+    return Receipt(Received.CONFLICT, field=first_difference(old, new) or APART)
 
 
 def first_difference(old: object, new: object, path: str = "") -> str:

@@ -451,6 +451,10 @@ def insert_hashes(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> se
     return {row[0] for row in inserted}
 
 
+def delete_hashes(connection: Connection, hashes: Sequence[bytes]) -> None:
+    connection.execute("DELETE FROM dedupe WHERE hash = ANY(%b)", (list(hashes),))
+
+
 def forgo_durability(connection: Connection) -> None:
     """For notes only: their commits wait for no disk, and may be lost with the machine."""
     connection.execute("SET synchronous_commit = off")

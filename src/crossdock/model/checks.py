@@ -12,6 +12,8 @@ from crossdock.kernel.quantity import MAX_QUANTITY
 from crossdock.model.codes import COUNTRIES, is_gln, is_gtin, is_time_zone
 from crossdock.model.problems import Problem
 
+FIRST_YEAR, LAST_YEAR = 1971, 2999
+"""Of any time from outside: ids begin with milliseconds since 1970."""
 MAX_KEY_CHARACTERS = 200
 """SKUs, order numbers and node codes; PostgreSQL indexes nothing over some 2,700 bytes."""
 MAX_MINOR = 10**15
@@ -36,6 +38,11 @@ def is_key(text: str) -> bool:
 def is_price(value: Decimal) -> bool:
     """Whether it is a number of major units that can be meant and be written down."""
     return value.is_finite() and value.adjusted() >= -MAX_DECIMALS and 0 <= value <= MAX_MINOR
+
+
+def is_moment(value: datetime) -> bool:
+    """Whether a time says in which zone, and can be meant."""
+    return value.tzinfo is not None and FIRST_YEAR <= value.year <= LAST_YEAR
 
 
 class Findings:
@@ -89,13 +96,22 @@ class Findings:
             )
 
     def aware(self, value: datetime | None, at: str, name: str) -> None:
-        """A time that says in which zone."""
-        if value is not None and value.tzinfo is None:
+        """A time that says in which zone, and that can be meant."""
+        if value is None or is_moment(value):
+            return
+        if value.tzinfo is None:
             self.add(
                 at + name,
                 "time_without_zone",
                 "The time does not say its zone.",
                 "End it with Z or an offset such as +01:00.",
+            )
+        else:
+            self.add(
+                at + name,
+                "bad_time",
+                f"The year {value.year} cannot be meant.",
+                f"Send a time from {FIRST_YEAR} to {LAST_YEAR}.",
             )
 
     def quantity(self, value: int, at: str, name: str = "quantity", least: int = 1) -> None:

@@ -23,6 +23,10 @@ class Method(StrEnum):
     DIGITAL = "digital"
 
 
+COLLECTED_AT_A_NODE = frozenset((Method.PICKUP, Method.SHIP_TO_STORE))
+"""Groups by these methods name the node where the customer comes for them."""
+
+
 class OrderLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`quantity` units of one SKU; `total` is the channel's authoritative line total."""
 

@@ -14,7 +14,7 @@ import msgspec
 from crossdock.kernel.messages import Message
 from crossdock.kernel.money import is_currency
 from crossdock.kernel.quantity import MAX_QUANTITY
-from crossdock.model.checks import MAX_MINOR, Findings, is_key, is_price
+from crossdock.model.checks import FIRST_YEAR, MAX_MINOR, Findings, is_key, is_moment, is_price
 from crossdock.model.messages import (
     AddressCorrected,
     CancelRequested,
@@ -29,10 +29,12 @@ from crossdock.model.messages import (
     ShipmentDelivered,
     ShortLine,
 )
-from crossdock.model.orders import DeliveryGroup, Method, OrderLine, SalesOrder
-from crossdock.model.outside import OutsideOrder, take_apart
+from crossdock.model.orders import COLLECTED_AT_A_NODE, DeliveryGroup, OrderLine, SalesOrder
+from crossdock.model.outside import EPOCH, OutsideOrder, OutsideParty, TakenApart, take_apart
 from crossdock.model.problems import Problem
 from crossdock.model.text import unstorable
+
+PARTY_KINDS = ("person", "organization")
 
 MAX_MOVES = 5_000
 """Moves or counts of one chunk message."""
@@ -48,8 +50,6 @@ HOLDABLE = frozenset(
     )
 )
 """Codes of problems a person can settle: such an order can be kept and held. Others cannot be."""
-
-_COLLECTED_AT_A_NODE = frozenset((Method.PICKUP, Method.SHIP_TO_STORE))
 
 
 def validate(message: Message) -> list[Problem]:
@@ -77,21 +77,42 @@ def validate_outside(outside: OutsideOrder) -> list[Problem]:
 
     Paths name the fields of the SalesOrder it becomes; those of a group's address are the group's.
     """
+    return examine(outside)[1]
+
+
+def examine(outside: OutsideOrder) -> tuple[TakenApart | None, list[Problem]]:
+    """The order taken apart, and everything wrong with it; None where it cannot be."""
     problems = unstorable(outside)
     found = Findings(problems)
     found.identifier(outside.checkout_id, "", "checkout_id")
+    _check_party(outside.customer, found, "customer.")
+    for index, group in enumerate(outside.groups):
+        _check_party(group.recipient, found, f"groups[{index}].recipient.")
     before = len(problems)
     for index, line in enumerate(outside.lines):
         found.price(line.unit_price, f"lines[{index}].", "unit_price")
     if len(problems) > before:
-        return problems  # such a price gives no total that could be checked
-    if is_currency(outside.currency):
-        _check_order(take_apart(outside).order, found, "")
-    else:
+        return None, problems  # such a price gives no total that could be checked
+    readable = outside
+    if not is_currency(outside.currency):
         found.currency(outside.currency, "", "currency")
-        in_cents = msgspec.structs.replace(outside, currency="USD")
-        _check_order(take_apart(in_cents).order, found, "")
-    return problems
+        readable = msgspec.structs.replace(readable, currency="USD")
+    if not is_moment(outside.placed_at):
+        found.aware(outside.placed_at, "", "placed_at")
+        readable = msgspec.structs.replace(readable, placed_at=EPOCH.replace(year=FIRST_YEAR))
+    taken = take_apart(readable)
+    _check_order(taken.order, found, "")
+    return (taken if readable is outside else None), problems
+
+
+def _check_party(party: OutsideParty | None, found: Findings, at: str) -> None:
+    if party is not None and party.kind not in PARTY_KINDS:
+        found.add(
+            f"{at}kind",
+            "unknown_kind",
+            f"{party.kind[:40]!r} is no kind of party.",
+            f"Send one of {', '.join(PARTY_KINDS)}.",
+        )
 
 
 def _check_order(order: SalesOrder, found: Findings, at: str) -> None:
@@ -207,7 +228,7 @@ def _check_group(group: DeliveryGroup, found: Findings, at: str) -> None:
     found.place(group.latitude, group.longitude, at)
     if group.pickup_node is not None:
         found.key(group.pickup_node, at, "pickup_node")
-    elif group.method in _COLLECTED_AT_A_NODE:
+    elif group.method in COLLECTED_AT_A_NODE:
         found.add(
             f"{at}pickup_node",
             "no_pickup_node",
@@ -229,16 +250,19 @@ def _check_extras(
     found.distinct([tax.number for tax in order.taxes], "tax line", f"{at}taxes")
     for index, charge in enumerate(order.charges):
         here = f"{at}charges[{index}]."
+        found.number(charge.number, here)
         found.amount(charge.amount, here)
         found.reference(charge.line, lines, here, "line")
         found.reference(charge.group, groups, here, "group")
     for index, adjustment in enumerate(order.adjustments):
         here = f"{at}adjustments[{index}]."
+        found.number(adjustment.number, here)
         found.amount(adjustment.amount, here, least=-MAX_MINOR)
         found.reference(adjustment.line, lines, here, "line")
         found.reference(adjustment.group, groups, here, "group")
     for index, tax in enumerate(order.taxes):
         here = f"{at}taxes[{index}]."
+        found.number(tax.number, here)
         found.amount(tax.amount, here, least=-MAX_MINOR)
         found.price(tax.rate, here, "rate")
         found.reference(tax.line, lines, here, "line")
@@ -253,6 +277,8 @@ def _check_total(order: SalesOrder, found: Findings, at: str) -> None:
         + sum([tax.amount for tax in order.taxes if not tax.included])
     )
     found.amount(order.total, at, "total")
+    if summed > MAX_MINOR:
+        found.amount(summed, at, "lines")
     if summed != order.total:
         found.add(
             f"{at}total",
@@ -267,10 +293,13 @@ def _check_tenders(order: SalesOrder, found: Findings, at: str) -> None:
         return
     found.distinct([tender.number for tender in order.tenders], "tender", f"{at}tenders")
     for index, tender in enumerate(order.tenders):
-        if not 0 <= tender.amount <= MAX_MINOR:
+        if not (0 <= tender.amount <= MAX_MINOR and 0 < tender.number <= MAX_QUANTITY):
             found.amount(tender.amount, f"{at}tenders[{index}].")
+            found.number(tender.number, f"{at}tenders[{index}].")
+        if not 0 < tender.order_of_use <= MAX_QUANTITY:
+            found.number(tender.order_of_use, f"{at}tenders[{index}].", "order_of_use")
     paid = sum([tender.amount for tender in order.tenders])
-    if paid != order.total:
+    if paid < order.total:  # More is fine: only as much is asked for as the order costs.
         found.add(
             f"{at}tenders",
             "tenders_do_not_add_up",

@@ -12,6 +12,7 @@ from crossdock.kernel.ids import derive
 from crossdock.kernel.messages import Command
 from crossdock.model.orders import DeliveryGroup, SalesOrder
 from crossdock.ordering import store
+from crossdock.ordering.admission import on_invalid, paid, unknown_to
 from crossdock.ordering.model import (
     ClaimReturn,
     LiftHold,
@@ -24,9 +25,7 @@ from crossdock.ordering.model import (
 from crossdock.ordering.policy import OrderPolicies, load_order_policies
 from crossdock.ordering.rules import suspicions_of
 from crossdock.ordering.store import ChannelTerms, ZonePlace
-
-DEFAULT_TERMS = ChannelTerms(True, frozenset(), (), "hold", "backorder")
-"""Of a channel nobody described: any method, all zones."""
+from crossdock.ordering.terms import SalesTerms
 
 
 class Ordering:
@@ -42,10 +41,7 @@ class Ordering:
 
     def __init__(self, policies: OrderPolicies | None = None) -> None:
         self.policies = policies or load_order_policies()
-        self._versions: dict[str, int] = {}
-        self._terms: dict[str, ChannelTerms] = {}
-        self._zones: list[ZonePlace] = []
-        self._skus: frozenset[str] = frozenset()
+        self._terms = SalesTerms()
 
     def handle(self, issued: Sequence[Issued], tx: Transaction) -> Iterable[Outgoing]:
         """In the order given, each run of one kind at once."""
@@ -63,51 +59,34 @@ class Ordering:
                 _claim_returns(same, tx)
 
     def _validate(self, issued: Sequence[Issued], tx: Transaction) -> Iterable[Outgoing]:
-        self._read_master_data(tx)
+        self._terms.read(tx)
         orders: list[SalesOrder] = []
         screened: dict[str, ScreenOrder] = {}
         for each in issued:
             assert isinstance(each.command, ValidateOrder)
             order = each.command.order
             orders.append(order)
-            if each.command.screen and (self.policies.screening.paid_orders or not _paid(order)):
+            if each.command.screen and (self.policies.screening.paid_orders or not paid(order)):
                 screened[order.id] = _screen_of(order)
         suspicions = self._suspicions(list(screened.values()), tx) if screened else {}
         for each, order in zip(issued, orders, strict=True):
-            terms = self._terms.get(order.channel, DEFAULT_TERMS)
+            terms = self._terms.of(order.channel)
             yield each.reply(
                 OrderValidated(
-                    problems=self._problems(order, terms),
+                    problems=tuple(p.message for p in unknown_to(self._terms, order)),
                     suspicions=suspicions.get(order.id, ()),
                     zones=self._zones_for(order.groups[0], terms),
-                    on_invalid=terms.on_invalid,
+                    on_invalid=on_invalid(terms, order),
                     on_shortage=terms.on_shortage,
                     policy=self.policies.orders,
                 )
             )
 
-    def _problems(self, order: SalesOrder, terms: ChannelTerms) -> tuple[str, ...]:
-        skus = self._skus
-        problems = [
-            f"line {line.number}: SKU {line.sku} is not sold"
-            for line in order.lines
-            if line.sku not in skus
-        ]
-        if not terms.enabled:
-            problems.append(f"channel {order.channel} is switched off")
-        if terms.methods:
-            problems += [
-                f"group {group.number}: the channel offers no {group.method.value}"
-                for group in order.groups
-                if group.method.value not in terms.methods
-            ]
-        return tuple(problems)
-
     def _zones_for(self, group: DeliveryGroup, terms: ChannelTerms) -> tuple[str, ...]:
         """The channel's zones in its order, else all, those around the destination first."""
         if terms.zones:
             return terms.zones
-        zones = self._zones
+        zones = self._terms.zones
         latitude, longitude = group.latitude, group.longitude
         if len(zones) > 1 and latitude is not None and longitude is not None:
             shrink = cos(radians(latitude))
@@ -145,24 +124,6 @@ class Ordering:
             )
             for c in commands
         }
-
-    def _read_master_data(self, tx: Transaction) -> None:
-        """Again only what changed since the last batch."""
-        versions = store.master_data_versions(tx)
-        if versions == self._versions:
-            return
-        changed = {kind for kind in versions if versions[kind] != self._versions.get(kind)}
-        if "channels" in changed:
-            self._terms = store.channel_terms(tx)
-        if "network" in changed:
-            self._zones = store.zone_places(tx)
-        if "products" in changed:
-            self._skus = store.sold_skus(tx)
-        self._versions = versions
-
-
-def _paid(order: SalesOrder) -> bool:
-    return bool(order.tenders) and all(tender.paid for tender in order.tenders)
 
 
 def _screen_of(order: SalesOrder) -> ScreenOrder:

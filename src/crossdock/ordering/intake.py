@@ -1,5 +1,9 @@
 """The door for orders: personal data go to their own rows, the order to the inbox, all durable
-once the caller commits."""
+once the caller commits.
+
+`take_orders` takes whatever can be written down, as files and simulations bring it;
+`ordering.door.admit_orders` asks the master data and the channel's policy before.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +12,20 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+import msgspec
+
 from crossdock import db
 from crossdock.engine import inbox
 from crossdock.engine.inbox import Inbound
 from crossdock.engine.process import Address
 from crossdock.model.messages import OrderPlaced
 from crossdock.model.outside import TakenApart
-from crossdock.ordering import store
+from crossdock.model.problems import Problem
+from crossdock.ordering import personal, store
 from crossdock.ordering.model import ORDER_PROCESS
 from crossdock.ordering.rules import flaws_of
+
+_encode = msgspec.msgpack.Encoder(order="deterministic").encode
 
 
 class Taken(StrEnum):
@@ -29,6 +38,8 @@ class Taken(StrEnum):
     """The channel used that number for another order; `reason` names the field that differs."""
     REPEATED = "repeated"
     """The same order came before."""
+    REFUSED = "refused"
+    """By the channel's policy, before anything was written; `problems` say why."""
 
 
 class OrderReceipt(NamedTuple):
@@ -39,6 +50,8 @@ class OrderReceipt(NamedTuple):
     reason: str = ""
     message_id: str = ""
     """Of the message that an accepted order came in as."""
+    problems: tuple[Problem, ...] = ()
+    """Of an order that was taken: why it will be held."""
 
 
 def take_orders(
@@ -67,7 +80,7 @@ def _take_sound(
     for taken in orders:
         order_id = named[taken.order.channel, taken.order.number]
         if order_id != taken.order.id:
-            receipts.append(OrderReceipt(Taken.NUMBER_TAKEN, order_id, "order.placed_at"))
+            receipts.append(OrderReceipt(Taken.NUMBER_TAKEN, order_id, "placed_at"))
             continue
         receipt = next(received)
         if receipt.result is inbox.Received.ACCEPTED:
@@ -76,7 +89,10 @@ def _take_sound(
         elif receipt.result is inbox.Received.REPEATED:
             receipts.append(OrderReceipt(Taken.REPEATED, order_id))
         else:
-            receipts.append(OrderReceipt(Taken.NUMBER_TAKEN, order_id, receipt.field))
+            field = receipt.field.removeprefix("order.")
+            if field == inbox.APART:
+                field = personal.first_difference(connection, taken)
+            receipts.append(OrderReceipt(Taken.NUMBER_TAKEN, order_id, field))
     parties = {key: party for taken in new for key, party in taken.parties}
     store.save_parties(connection, sorted(parties.items(), key=lambda item: item[0]), now)
     store.save_addresses(connection, [a for taken in new for a in taken.addresses], now)
@@ -91,4 +107,5 @@ def _inbound(taken: TakenApart) -> Inbound:
         message=OrderPlaced(order=order, checkout_id=taken.checkout_id),
         to=Address(ORDER_PROCESS, order.id, order.id),
         occurred_at=order.placed_at,
+        apart=_encode((taken.parties, taken.addresses)),
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from crossdock.kernel.money import share_out
 from crossdock.model.codes import is_country
-from crossdock.model.orders import DeliveryGroup, SalesOrder
+from crossdock.model.orders import COLLECTED_AT_A_NODE, DeliveryGroup, SalesOrder
 from crossdock.ordering.policy import ScreeningPolicy
 
 Share = tuple[int, int, int]
@@ -102,6 +102,11 @@ def problems_of(order: SalesOrder) -> list[str]:
         for group in order.groups
         if not can_be_reached(group)
     ]
+    problems += [
+        f"group {group.number} names no node where it is collected"
+        for group in order.groups
+        if group.pickup_node is None and group.method in COLLECTED_AT_A_NODE
+    ]
     total = sum(line.total for line in order.lines)
     total += sum(charge.amount for charge in order.charges)
     total += sum(adjustment.amount for adjustment in order.adjustments)
@@ -122,6 +127,8 @@ def can_be_reached(group: DeliveryGroup) -> bool:
 def usable(country: str, postal_code: str, latitude: float | None, longitude: float | None) -> bool:
     """The same for the fields of an address."""
     if not is_country(country):
+        return False
+    if (latitude is None) != (longitude is None):
         return False
     if latitude is None or longitude is None:
         return postal_code != ""

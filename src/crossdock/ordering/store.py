@@ -22,6 +22,8 @@ class ChannelTerms(NamedTuple):
     zones: tuple[str, ...]
     on_invalid: str
     on_shortage: str
+    paid: bool
+    """The channel has the money already: its orders are never refused."""
 
 
 class ZonePlace(NamedTuple):
@@ -42,10 +44,12 @@ def master_data_versions(tx: Transaction) -> dict[str, int]:
 
 def channel_terms(tx: Transaction) -> dict[str, ChannelTerms]:
     """The terms of every channel."""
-    rows = tx.fetch("SELECT code, enabled, methods, zones, on_invalid, on_shortage FROM channel")
+    rows = tx.fetch(
+        "SELECT code, enabled, methods, zones, on_invalid, on_shortage, paid FROM channel"
+    )
     return {
-        code: ChannelTerms(enabled, frozenset(methods), tuple(zones), on_invalid, on_shortage)
-        for code, enabled, methods, zones, on_invalid, on_shortage in rows
+        code: ChannelTerms(enabled, frozenset(methods), tuple(zones), *others)
+        for code, enabled, methods, zones, *others in rows
     }
 
 
@@ -65,6 +69,11 @@ def zone_places(tx: Transaction) -> list[ZonePlace]:
 def sold_skus(tx: Transaction) -> frozenset[str]:
     """Every SKU that may be sold."""
     return frozenset(sku for (sku,) in tx.fetch("SELECT sku FROM product WHERE enabled"))
+
+
+def known_nodes(tx: Transaction) -> frozenset[str]:
+    """Every node there is, also one that is switched off."""
+    return frozenset(code for (code,) in tx.fetch("SELECT code FROM node"))
 
 
 def recent_orders(tx: Transaction, wanted: Sequence[tuple[str, datetime]]) -> list[int]:
@@ -151,7 +160,7 @@ def name_orders(
     connection: db.Connection, orders: Sequence[tuple[str, str, str]]
 ) -> dict[tuple[str, str], str]:
     """Keep (channel, number, id) for good; returns the id each (channel, number) has."""
-    columns = _columns(orders)
+    columns = _columns(sorted(orders))  # One order of locks for all who write here.
     connection.execute(
         """
         INSERT INTO external_ref (system, kind, external_id, our_id)
@@ -173,6 +182,45 @@ def name_orders(
         prepare=True,
     ).fetchall()
     return {(channel, number): our_id for channel, number, our_id in rows}
+
+
+def known_orders(
+    connection: db.Connection, numbers: Sequence[tuple[str, str]]
+) -> set[tuple[str, str]]:
+    """Those of the (channel, number) that an order has already."""
+    rows = connection.execute(
+        """
+        SELECT v.channel, v.number
+        FROM unnest(%s::text[], %s::text[]) AS v (channel, number)
+        JOIN external_ref r ON r.system = v.channel AND r.company = '' AND r.kind = 'order'
+                           AND r.external_id = v.number
+        """,
+        _columns(numbers),
+        prepare=True,
+    ).fetchall()
+    return {(channel, number) for channel, number in rows}
+
+
+def kept_parties(connection: db.Connection, ids: Sequence[Id]) -> dict[Id, dict[str, object]]:
+    """What is kept of these parties, by the names of OutsideParty; nothing of the erased."""
+    rows = connection.execute(
+        "SELECT id, kind, name, company, email, phone, language FROM party"
+        " WHERE id = ANY(%s::uuid[]) AND erased_at IS NULL",
+        [list(ids)],
+    ).fetchall()
+    fields = ("kind", "name", "company", "email", "phone", "language")
+    return {row[0]: dict(zip(fields, row[1:], strict=True)) for row in rows}
+
+
+def kept_addresses(connection: db.Connection, ids: Sequence[Id]) -> dict[Id, dict[str, object]]:
+    """What is kept of these addresses, by the names of OutsideAddress; nothing of the erased."""
+    rows = connection.execute(
+        "SELECT id, lines, city, administrative_area, instructions FROM address"
+        " WHERE id = ANY(%s::uuid[]) AND erased_at IS NULL",
+        [list(ids)],
+    ).fetchall()
+    fields = ("lines", "city", "administrative_area", "instructions")
+    return {row[0]: dict(zip(fields, row[1:], strict=True)) for row in rows}
 
 
 def save_parties(

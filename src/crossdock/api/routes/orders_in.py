@@ -1,76 +1,66 @@
-"""Placing orders: one at a time, sharing commits with whoever else places one."""
+"""Placing orders: one, or thousands at once, in commits shared by all who place orders."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
-
-import msgspec
 from litestar import Response, Router, post
-from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from crossdock import db
-from crossdock.api.access.caller import Caller
-from crossdock.api.correlation import note_message
-from crossdock.api.documents import answers
-from crossdock.api.idempotency import REPLAYED
-from crossdock.api.problems import IDEMPOTENCY_CONFLICT, ApiProblem, conflict, problem_type
-from crossdock.api.services import Services
-from crossdock.model.messages import OrderPlaced
-from crossdock.model.outside import OutsideOrder, TakenApart, take_apart
-from crossdock.model.validation import validate_outside
-from crossdock.ordering.intake import OrderReceipt, Taken, take_orders
-
-INVALID_ORDER = problem_type(
-    "invalid_order",
-    422,
-    "The order cannot be taken",
-    cause="The order was read, but it cannot be right: its parts do not fit together.",
-    remedy="Correct every field that `errors` names and place it again.",
+from crossdock.api.bulk_orders import MOST_ORDERS, BulkResult, place_all
+from crossdock.api.documents import answers, many
+from crossdock.api.idempotency import REPLAYED, IdempotencyKey
+from crossdock.api.orders_door import (
+    CHANNEL_NOT_PERMITTED,
+    INVALID_ORDER,
+    PlacedOrder,
+    arrival_of,
+    placed_of,
+    take_in,
 )
-
-
-class PlacedOrder(msgspec.Struct, frozen=True):
-    """An order that is durable here."""
-
-    id: str
-    """Ours; every look-up takes it."""
-    channel: str
-    number: str
-    """The channel's own; every look-up takes channel:number too."""
+from crossdock.api.problems import IDEMPOTENCY_CONFLICT
+from crossdock.api.requests import TypedRequest, many_of
+from crossdock.model.outside import OutsideOrder
+from crossdock.ordering.intake import Taken
 
 
 @post(
     "/orders",
     opt={"permission": "orders:write", "shed": "last", "intake": True},
-    responses=answers(INVALID_ORDER, IDEMPOTENCY_CONFLICT),
+    responses=answers(INVALID_ORDER, IDEMPOTENCY_CONFLICT, CHANNEL_NOT_PERMITTED),
 )
 async def place_order(
-    data: JSONBody[OutsideOrder],
-    caller: NamedDependency[Caller],
-    services: NamedDependency[Services],
+    request: TypedRequest, data: JSONBody[OutsideOrder], idempotency_key: IdempotencyKey = None
 ) -> Response[PlacedOrder]:
-    """Place an order. It is durable once this answers."""
-    findings = validate_outside(data)
-    if findings:
-        raise ApiProblem(INVALID_ORDER, errors=findings)
-    group = services.of(caller).group("orders", write_orders)
-    receipt = await group.put(take_apart(data))
-    if receipt.result is Taken.ACCEPTED:
-        note_message(receipt.message_id, receipt.order_id, OrderPlaced.message_type)
-    if receipt.result is Taken.NUMBER_TAKEN:
-        raise conflict(receipt.reason)
-    placed = PlacedOrder(receipt.order_id, data.channel, data.number)
-    replayed = REPLAYED if receipt.result is Taken.REPEATED else {}
+    """Place an order.
+
+    It is durable once this answers. Its channel decides what becomes of one that makes no sense:
+    it is refused, or taken and held for a person. What is paid for is never refused.
+    """
+    arrival = arrival_of(request.caller, data, await request.body(), idempotency_key or "")
+    receipts = await take_in(request.services, request.caller, [arrival])
+    placed = placed_of(arrival, receipts[0])
+    replayed = REPLAYED if receipts[0].result is Taken.REPEATED else None
     return Response(placed, status_code=201, headers=replayed)
 
 
-def write_orders(
-    connection: db.Connection, orders: Sequence[TakenApart], now: datetime
-) -> list[OrderReceipt]:
-    """All orders that wait, in a fixed number of statements."""
-    return take_orders(connection, orders, now)
+@post(
+    "/orders/bulk",
+    status_code=200,
+    opt={
+        "permission": "orders:write",
+        "shed": "last",
+        "intake": True,
+        "bulk": True,
+        "body": many("OutsideOrder", MOST_ORDERS),
+    },
+)
+async def place_orders(request: TypedRequest, idempotency_key: IdempotencyKey = None) -> BulkResult:
+    """Place up to 5,000 orders, as a JSON array or one to a line (application/x-ndjson).
+
+    Each gets the status it would have alone: 201, or that of its problem. The request succeeds
+    when all have been dealt with, so look at every item. A key stands for each item with its place.
+    """
+    bodies = await many_of(request, MOST_ORDERS)
+    return await place_all(request.services, request.caller, bodies, idempotency_key)
 
 
-router = Router("/v1", route_handlers=[place_order], tags=["orders"])
+router = Router("/v1", route_handlers=[place_order, place_orders], tags=["orders"])
