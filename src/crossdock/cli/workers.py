@@ -27,6 +27,7 @@ from crossdock.inventory.watch import InvariantWatch, WatchLimits
 from crossdock.kernel.clock import SystemClock
 from crossdock.kernel.errors import SettingRefused
 from crossdock.settings import CheckSettings, DispatcherSettings, EngineSettings
+from crossdock.webhooks.worker import run_events
 
 
 def register(app: typer.Typer) -> None:
@@ -89,13 +90,14 @@ def dispatcher(
         bool, typer.Option("--fakes", help="Call the built-in fakes of all outside systems.")
     ] = False,
 ) -> None:
-    """Call outside systems until it is told to stop (Ctrl-C or SIGTERM)."""
+    """Call outside systems and send webhooks until it is told to stop (Ctrl-C or SIGTERM)."""
     if not fakes:
         raise SettingRefused(
             "No connector to an outside system is configured.",
             advice="This version brings the ports and their fakes: --fakes calls those.",
         )
-    telemetry, settings = settings_of(context).telemetry, settings_of(context).dispatcher
+    everything = settings_of(context)
+    telemetry, settings = everything.telemetry, everything.dispatcher
     clock = SystemClock()
     systems = (PaymentFake(clock), CarrierFake(clock), ErpFake(clock), NotificationFake(clock))
     ports = {system.name: system for system in systems}
@@ -103,14 +105,19 @@ def dispatcher(
         open_database(context) as database,
         observed(telemetry, "crossdock-dispatcher") as spans,
     ):
-        url = database.url
+        url, stop = database.url, _until_told()
+
+        def connect(autocommit: bool) -> db.Connection:
+            return db.connect(url, application_name="crossdock dispatcher", autocommit=autocommit)
+
         caller = Dispatcher(ports, clock, dispatch_limits_of(settings), tracing=spans)
         threads = caller.run(
-            lambda: db.connect(url, application_name="crossdock dispatcher"),
-            _until_told(),
+            lambda: connect(False),
+            stop,
             threads_per_connector=max(1, settings.threads // len(ports)),
         )
-        output.print("dispatcher calls the fakes; Ctrl-C stops it", highlight=False)
+        threads += run_events(connect, clock, everything.webhooks, stop)
+        output.print("dispatcher calls the fakes and webhooks; Ctrl-C stops it", highlight=False)
         for thread in threads:
             thread.join()
 
