@@ -89,16 +89,19 @@ class Passing:
 
 
 def dump_versions(
-    connection: db.Connection, written: Mapping[str, store.Written], passing: Passing
+    connection: db.Connection,
+    written: Mapping[str, store.Written],
+    passing: Passing | None = None,
 ) -> dict[str, list[bytes]]:
     """As many rows as were updated, for a twin of each table without any index.
 
     An update writes its row once more, and most touch no index.
     """
     found = {}
+    caught = {} if passing is None else passing.rows
     for table, one in sorted(written.items()):
         if one.updated:
-            rows = passing.rows.get(table) or store.sample_some(connection, table, SAMPLE)
+            rows = caught.get(table) or store.sample_some(connection, table, SAMPLE)
             found[store.make_twin(connection, table)] = _repeat(table, rows, one.updated)
     return found
 

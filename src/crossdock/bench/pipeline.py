@@ -160,8 +160,12 @@ class Measured(NamedTuple):
     seconds: float
     turns: list[Turn]
     wal_bytes: int
-    rows: dict[str, int]
-    """Rows inserted, updated and deleted, over all tables."""
+    written: dict[str, store.Written]
+    """By table, the rows inserted, updated and deleted."""
+
+    def rows(self, kind: str) -> int:
+        """Rows `inserted`, `updated` or `deleted`, over all tables."""
+        return sum(getattr(one, kind) for one in self.written.values())
 
 
 def run_workers(url: str, now: datetime, workers: int = WORKERS) -> Measured:
@@ -176,11 +180,8 @@ def run_workers(url: str, now: datetime, workers: int = WORKERS) -> Measured:
         done = crew.work()
         crew.dismiss()
         after, end = store.written(connection), store.log_position(connection)
-    rows = {
-        kind: sum(getattr(one, kind) for one in store.written_since(after, before).values())
-        for kind in ("inserted", "updated", "deleted")
-    }
-    return Measured(done.seconds, done.turns, end - position, rows)
+    written = store.written_since(after, before)
+    return Measured(done.seconds, done.turns, end - position, written)
 
 
 def rate(done: Round | Measured, taken: int) -> float:

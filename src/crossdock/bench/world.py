@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from crossdock import db, postgres
+from crossdock.bench import store
 from crossdock.engine import upkeep
 from crossdock.importers import Dataset
 from crossdock.importers.arrivals import OrderArrival
@@ -80,9 +81,11 @@ def shop(dataset: Dataset) -> Iterator[Shop]:
 
 
 def load(connection: db.Connection, dataset: Dataset, now: datetime) -> int:
-    """Load network, products and stock; returns the number of levels."""
+    """Load network, products and stock, as warm as on a working day; the number of levels."""
     upkeep.keep_up(connection, now)
-    return open_retailer(connection, dataset, None, now)
+    levels = open_retailer(connection, dataset, None, now)
+    store.read_all_levels(connection)
+    return levels
 
 
 def orders_of(dataset: Dataset) -> Iterator[OutsideOrder]:

@@ -17,6 +17,7 @@ from crossdock.engine.registry import Registry
 from crossdock.engine.runner import Limits, Runner
 from crossdock.engine.transaction import Transaction
 from crossdock.kernel.clock import VirtualClock
+from crossdock.kernel.messages import Command
 from tests.integration.engine.test_runner import count, put
 from tests.integration.engine.toy import (
     NOON,
@@ -53,7 +54,7 @@ def heating() -> Process[Kettle]:
 class GreedyStove:
     """A capability that locks rows which other batches want as well."""
 
-    commands = (Heat,)
+    commands: tuple[type[Command], ...] = (Heat,)
 
     def handle(self, issued: Sequence[Issued], tx: Transaction) -> Iterator[Outgoing]:
         tx.locks_shared_rows = True
