@@ -290,6 +290,15 @@ class Product(Record, frozen=True, kw_only=True, tag="product"):
     attributes: dict[str, str] = {}
 
 
+class Price(Record, frozen=True, kw_only=True, tag="price"):
+    """Of a product, what it is sold for and what it costs: one base unit, in minor units."""
+
+    sku: str
+    currency: str
+    price: int
+    cost: int = 0
+
+
 class NodeProduct(Record, frozen=True, kw_only=True, tag="product_node"):
     """Where a product differs at a node; None leaves the node's own value."""
 

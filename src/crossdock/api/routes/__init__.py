@@ -5,7 +5,7 @@ from __future__ import annotations
 from litestar.types import ControllerRouterHandler
 
 from crossdock.api import health, metrics
-from crossdock.api.routes import events, inventory, keys, orders_in, webhooks, work
+from crossdock.api.routes import events, inventory, keys, master, orders_in, webhooks, work
 
 ROUTERS: tuple[ControllerRouterHandler, ...] = (
     keys.router,
@@ -16,4 +16,5 @@ ROUTERS: tuple[ControllerRouterHandler, ...] = (
     inventory.router,
     events.router,
     webhooks.router,
+    master.router,
 )

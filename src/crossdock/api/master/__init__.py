@@ -1,0 +1,1 @@
+"""Master data as systems read and write it."""
