@@ -51,7 +51,7 @@ def network(shop: Stockroom, sku: str = "mug", channel: str = "web", method: str
 def nodes(
     shop: Stockroom, sku: str = "mug", channel: str = "web", method: str = "ship"
 ) -> dict[str, int]:
-    found = node_ats(shop.transaction(), sku, channel, method)
+    found = node_ats(shop.transaction(), channel, method, [sku])[sku]
     shop.connection.commit()
     return found
 

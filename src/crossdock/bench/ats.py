@@ -41,10 +41,10 @@ def run(seed: int = 1, scale: float = 1.0) -> BenchResult:
         tx = Transaction(connection, NOW)
         asked = [shelves.some_skus(draw, scale, SKUS_ASKED) for _ in range(ASKED)]
         totals = _median(asked, lambda skus: network_ats(tx, "web", "ship", skus))
-        by_node = _median(asked, lambda skus: node_ats(tx, skus[0], "web", "ship"))
+        by_node = _median(asked, lambda skus: node_ats(tx, "web", "ship", skus[:1])[skus[0]])
         bare = _median(asked, lambda skus: store.bare_totals(connection, skus))
         nodes = statistics.mean(
-            len(node_ats(tx, skus[0], "web", "ship")) for skus in asked[: ASKED // 10]
+            len(node_ats(tx, "web", "ship", skus[:1])[skus[0]]) for skus in asked[: ASKED // 10]
         )
     value = max(totals, by_node)
     return BenchResult(

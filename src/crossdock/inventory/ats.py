@@ -66,18 +66,24 @@ def _of_kits(
     }
 
 
-def node_ats(tx: Transaction, sku: str, channel: str, method: str) -> dict[str, int]:
-    """Units of a SKU at each node for the channel and method; nodes that are off are left out."""
+def node_ats(
+    tx: Transaction, channel: str, method: str, skus: Collection[str]
+) -> dict[str, dict[str, int]]:
+    """Units of each SKU at each node for the channel and method; nodes that are off are left out.
+
+    A pickup's are less those queued at the store.
+    """
+    result: dict[str, dict[str, int]] = {sku: {} for sku in skus}
     terms = ats_store.channel_terms(tx, channel, method)
-    if not terms.open:
-        return {}
-    offers = ats_store.offers(tx, channel, terms, method, [sku])
-    if not offers or not offers[0].open:
-        return {}
-    if offers[0].is_kit:
-        kits = ats_store.kits_at_nodes(tx, [sku], method, terms.zones)
-        return {node: units for _, node, units in sorted(kits)}
-    return {
-        node: max(0, available - (queued if method == "pickup" else 0))
-        for node, available, queued in ats_store.at_nodes(tx, sku, method, terms.zones)
-    }
+    if not terms.open or not result:
+        return result
+    offers = ats_store.offers(tx, channel, terms, method, sorted(result))
+    kits = [offer.sku for offer in offers if offer.open and offer.is_kit]
+    goods = [offer.sku for offer in offers if offer.open and not offer.is_kit]
+    if kits:
+        for sku, node, units in sorted(ats_store.kits_at_nodes(tx, kits, method, terms.zones)):
+            result[sku][node] = units
+    if goods:
+        for sku, node, available, queued in ats_store.at_nodes(tx, goods, method, terms.zones):
+            result[sku][node] = max(0, available - (queued if method == "pickup" else 0))
+    return result

@@ -137,25 +137,26 @@ def components_queued(tx: Transaction, kits: Sequence[str]) -> dict[str, int]:
 
 
 def at_nodes(
-    tx: Transaction, sku: str, method: str, zones: Sequence[str]
-) -> list[tuple[str, int, int]]:
-    """(node, available, pickups queued there) of one SKU, by node."""
+    tx: Transaction, skus: Sequence[str], method: str, zones: Sequence[str]
+) -> list[tuple[str, str, int, int]]:
+    """(SKU, node, available, pickups queued there), by SKU and node."""
     rows = tx.fetch(
         """
-        SELECT l.node, sum(l.available)::bigint, coalesce(q.units, 0)
+        WITH queued AS (
+            SELECT r.sku, r.pickup_node, sum(r.quantity)::bigint AS units FROM reservation r
+            WHERE r.sku = ANY (%s::text[]) AND r.node IS NULL AND r.pickup_node IS NOT NULL
+            GROUP BY r.sku, r.pickup_node)
+        SELECT l.sku, l.node, sum(l.available)::bigint, coalesce(q.units, 0)
         FROM stock_level l
-        LEFT JOIN (
-            SELECT r.pickup_node, sum(r.quantity)::bigint AS units FROM reservation r
-            WHERE r.sku = %s AND r.node IS NULL AND r.pickup_node IS NOT NULL
-            GROUP BY r.pickup_node) AS q ON q.pickup_node = l.node
-        WHERE l.sku = %s AND l.methods & method_bits(ARRAY[%s]) <> 0
+        LEFT JOIN queued q ON q.sku = l.sku AND q.pickup_node = l.node
+        WHERE l.sku = ANY (%s::text[]) AND l.methods & method_bits(ARRAY[%s]) <> 0
           AND (%s::text[] = '{}' OR l.zone = ANY (%s::text[]))
-        GROUP BY l.node, q.units
-        ORDER BY l.node
+        GROUP BY l.sku, l.node, q.units
+        ORDER BY l.sku, l.node
         """,
-        (sku, sku, method, list(zones), list(zones)),
+        (list(skus), list(skus), method, list(zones), list(zones)),
     )
-    return [(node, int(available), int(queued)) for node, available, queued in rows]
+    return [(sku, node, int(available), int(queued)) for sku, node, available, queued in rows]
 
 
 Widening = tuple[str, int]

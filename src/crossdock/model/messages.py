@@ -237,6 +237,7 @@ class OrderEditRequested(Message, frozen=True, kw_only=True, omit_defaults=True)
     order_id: str
     request_id: str
     expected_revision: int
+    """0: whichever it is."""
     customer_id: str | None = None
     attributes: dict[str, str] | None = None
     """All that the order is to have; None leaves them as they are."""

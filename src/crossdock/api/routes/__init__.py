@@ -5,7 +5,22 @@ from __future__ import annotations
 from litestar.types import ControllerRouterHandler
 
 from crossdock.api import health, metrics
-from crossdock.api.routes import events, inventory, keys, master, orders_in, webhooks, work
+from crossdock.api.routes import (
+    ats,
+    checkout,
+    events,
+    inventory,
+    keys,
+    master,
+    orders,
+    orders_in,
+    promises,
+    webhooks,
+    work,
+)
+
+for _handler in orders.HANDLERS:  # One router per path: what is at /orders has to share it.
+    orders_in.router.register(_handler)
 
 ROUTERS: tuple[ControllerRouterHandler, ...] = (
     keys.router,
@@ -17,4 +32,7 @@ ROUTERS: tuple[ControllerRouterHandler, ...] = (
     events.router,
     webhooks.router,
     master.router,
+    ats.router,
+    promises.router,
+    checkout.router,
 )

@@ -21,7 +21,7 @@ from crossdock.processes.order_to_fulfillment.state import SalesOrderState
 @process.on(OrderEditRequested, stages=(CHECKING, HELD, OPEN))
 def edit(order: SalesOrderState, asked: OrderEditRequested, now: datetime) -> None:
     """All of it or nothing: nobody overwrites what they have not seen."""
-    if asked.expected_revision != order.revision:
+    if asked.expected_revision not in (0, order.revision):
         _answer(order, asked, "stale", now)
     elif any(group.address_id and _is_packed(order, group.number) for group in asked.groups):
         _answer(order, asked, "too_late", now)

@@ -1,0 +1,1 @@
+"""Checkouts as channels reserve, read, extend and drop them."""

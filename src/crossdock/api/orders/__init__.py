@@ -1,0 +1,1 @@
+"""Orders as channels read, follow, edit and cancel them."""

@@ -1,0 +1,252 @@
+"""An order as its channel reads it, and what may be asked about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from crossdock.kernel.quantity import MAX_QUANTITY
+from crossdock.model.checks import MAX_KEY_CHARACTERS
+from crossdock.model.fulfillment import FulfillmentOrder, PromiseTimes, Shipment
+from crossdock.model.orders import Method
+
+MOST_LINES = 1_000
+MOST_TEXT = 500
+
+Word = Annotated[str, Meta(min_length=1, max_length=MAX_KEY_CHARACTERS)]
+Number = Annotated[int, Meta(ge=1, le=MAX_QUANTITY)]
+Text = Annotated[str, Meta(max_length=MOST_TEXT)]
+
+
+class Person(msgspec.Struct, frozen=True):
+    """A customer or recipient; empty where nobody said it, or it was erased."""
+
+    id: str
+    name: str = ""
+    company: str = ""
+    email: str = ""
+    phone: str = ""
+    language: str = ""
+
+
+class Destination(msgspec.Struct, frozen=True):
+    """Where a group goes."""
+
+    country: str
+    postal_code: str = ""
+    lines: Sequence[str] = ()
+    city: str = ""
+    administrative_area: str = ""
+    instructions: str = ""
+    latitude: float | None = None
+    longitude: float | None = None
+
+
+class GroupRead(msgspec.Struct, frozen=True, kw_only=True):
+    """Lines with one method, one recipient and place, one service, one promise."""
+
+    number: int
+    method: Method
+    service: str
+    recipient: Person | None = None
+    address: Destination
+    pickup_node: str | None = None
+    requested: PromiseTimes = PromiseTimes()
+    first: PromiseTimes = PromiseTimes()
+    """The first promise; never overwritten."""
+    current: PromiseTimes = PromiseTimes()
+    actual: PromiseTimes = PromiseTimes()
+
+
+class UnitsRead(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a line's units are: each in exactly one of open .. canceled."""
+
+    open: int = 0
+    soft: int = 0
+    backordered: int = 0
+    allocated: int = 0
+    released: int = 0
+    picked: int = 0
+    packed: int = 0
+    shipped: int = 0
+    canceled: int = 0
+    delivered: int = 0
+    """Of the shipped; so are lost and returned."""
+    lost: int = 0
+    returned: int = 0
+
+
+class LineRead(msgspec.Struct, frozen=True, kw_only=True):
+    """One order line, its units by state and its money in minor units."""
+
+    number: int
+    sku: str
+    quantity: int
+    unit_price: Decimal
+    total: int
+    payable: int
+    """What the customer pays for it, with its share of everything."""
+    shipped_amount: int = 0
+    canceled_amount: int = 0
+    credited_amount: int = 0
+    group: int
+    units: UnitsRead
+    attributes: dict[str, str] = {}
+
+
+class MoneyRead(msgspec.Struct, frozen=True, kw_only=True):
+    """A charge, adjustment or tax as the channel stated it."""
+
+    part: Literal["charge", "adjustment", "tax"]
+    number: int
+    kind: str
+    """Kind of charge, source of adjustment, jurisdiction of tax."""
+    amount: int
+    line: int | None = None
+    group: int | None = None
+    included: bool = False
+
+
+class TenderRead(msgspec.Struct, frozen=True, kw_only=True):
+    """A way of paying and how far it got, in minor units."""
+
+    number: int
+    kind: str
+    status: str
+    """unused, asked, authorized, refused, paid, account or expired."""
+    amount: int
+    authorized: int = 0
+    captured: int = 0
+    voided: int = 0
+    refunded: int = 0
+    debt: int = 0
+
+
+class HoldRead(msgspec.Struct, frozen=True, kw_only=True):
+    """Why it does not go on, or did not for a time."""
+
+    name: str
+    detail: str = ""
+    placed_at: datetime
+    lifted_at: datetime | None = None
+    approved: bool | None = None
+
+
+class CancellationRead(msgspec.Struct, frozen=True, kw_only=True):
+    """What was wanted back of a line, and what became of it so far."""
+
+    request_id: str
+    line: int
+    requested: int
+    canceled: int = 0
+    stopped: int = 0
+    refused: int = 0
+    reason: str
+    requested_at: datetime
+
+
+class OrderRead(msgspec.Struct, frozen=True, kw_only=True):
+    """An order with everything that became of it. Money is minor units of `currency`."""
+
+    id: str
+    channel: str
+    number: str
+    stage: Literal["received", "checking", "held", "open", "closed"]
+    """received: durable, and not looked at yet. What became of the units is told by the lines."""
+    revision: int
+    """Goes up with every edit; it is the ETag."""
+    placed_at: datetime
+    closed_at: datetime | None = None
+    currency: str
+    total: int
+    priority: int
+    brand: str = ""
+    selling_entity: str = ""
+    test: bool = False
+    customer: Person | None = None
+    attributes: dict[str, str] = {}
+    lines: Sequence[LineRead]
+    groups: Sequence[GroupRead]
+    money: Sequence[MoneyRead] = ()
+    tenders: Sequence[TenderRead] = ()
+    holds: Sequence[HoldRead] = ()
+    fulfillments: Sequence[FulfillmentOrder] = ()
+    shipments: Sequence[Shipment] = ()
+    cancellations: Sequence[CancellationRead] = ()
+
+
+class CancelLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Units of an order line."""
+
+    line: Number
+    quantity: Number
+
+
+class Cancel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is wanted back; no lines means all that is left."""
+
+    lines: Annotated[tuple[CancelLine, ...], Meta(max_length=MOST_LINES)] = ()
+    reason: Word = "customer"
+
+
+class CancelTaken(msgspec.Struct, frozen=True):
+    """The wish is durable; `cancellations` of the order tell what becomes of it."""
+
+    order_id: str
+    request_id: str
+
+
+class PersonEdit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to be changed of a customer or recipient, on this order alone."""
+
+    name: Text | UnsetType = UNSET
+    company: Text | UnsetType = UNSET
+    email: Text | UnsetType = UNSET
+    phone: Text | UnsetType = UNSET
+    language: Text | UnsetType = UNSET
+
+
+class AddressEdit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to be changed of an address; another country or postal code is another place."""
+
+    lines: Annotated[tuple[Text, ...], Meta(max_length=10)] | UnsetType = UNSET
+    city: Text | UnsetType = UNSET
+    administrative_area: Text | UnsetType = UNSET
+    instructions: Text | UnsetType = UNSET
+
+
+class GroupEdit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to be changed of a delivery group."""
+
+    number: Number
+    recipient: PersonEdit | UnsetType = UNSET
+    address: AddressEdit | UnsetType = UNSET
+
+
+class LineEdit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All attributes that a line is to have."""
+
+    number: Number
+    attributes: dict[str, str]
+
+
+class OrderEdit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to be changed; what is left out stays."""
+
+    customer: PersonEdit | UnsetType = UNSET
+    attributes: dict[str, str] | UnsetType = UNSET
+    """All that the order is to have; a gift note is one."""
+    groups: Annotated[tuple[GroupEdit, ...], Meta(max_length=MOST_LINES)] = ()
+    lines: Annotated[tuple[LineEdit, ...], Meta(max_length=MOST_LINES)] = ()
+
+
+class EditTaken(msgspec.Struct, frozen=True):
+    """The edit is durable and not decided yet: read the order again."""
+
+    order_id: str
+    request_id: str
