@@ -146,7 +146,12 @@ def test_a_webhook_is_changed_disabled_and_resumed(api: Client, api_connection: 
 def test_a_new_secret_leaves_the_former_one_a_day(api: Client, api_connection: Any) -> None:
     made = make(api)
 
-    rotated = api.post(f"/v1/webhooks/{made['webhook']['id']}/secret").json()
+    path, key = f"/v1/webhooks/{made['webhook']['id']}/secret", {"Idempotency-Key": "r1"}
+
+    rotated = api.post(path, headers=key).json()
+    again = api.post(path, headers=key)
+
+    assert again.json() == rotated and again.headers["idempotency-replayed"] == "true"
 
     found = store.find(api_connection, made["webhook"]["id"])
     assert found is not None and rotated["secret"] != made["secret"]

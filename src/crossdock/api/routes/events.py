@@ -61,7 +61,39 @@ class Events(msgspec.Struct, frozen=True):
     """Whether it pays to ask again at once."""
 
 
-@get("/events", opt={"permission": "events:read", "shed": "first"}, sync_to_thread=True)
+_EXAMPLE = {
+    "events": [
+        {
+            "specversion": "1.0",
+            "id": "019a61c2-7b40-8c1f-9d2e-5a0b1c2d3e4f",
+            "source": "/crossdock",
+            "type": "crossdock.tender.captured.v1",
+            "time": "2026-11-02T09:00:00Z",
+            "subject": "web:W-10041",
+            "datacontenttype": "application/json",
+            "dataschema": "urn:crossdock:schema:crossdock.tender.captured.v1",
+            "sequence": "4711",
+            "partitionkey": "019a61a0-7b40-8c1f-9d2e-5a0b1c2d3e4f",
+            "correlationid": "019a61a0-7b40-8c1f-9d2e-5a0b1c2d3e4f",
+            "causationid": "019a61c2-7b3f-8a00-b111-0123456789ab",
+            "data": {
+                "order_id": "019a61a0-7b40-8c1f-9d2e-5a0b1c2d3e4f",
+                "tender": 1,
+                "amount": 5000,
+                "currency": "USD",
+            },
+        }
+    ],
+    "last": 4711,
+    "more": False,
+}
+
+
+@get(
+    "/events",
+    opt={"permission": "events:read", "shed": "first", "answer_example": _EXAMPLE},
+    sync_to_thread=True,
+)
 def read_events(
     caller: NamedDependency[Caller],
     services: NamedDependency[Services],

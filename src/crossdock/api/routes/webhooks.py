@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -34,7 +34,7 @@ from crossdock.kernel.ids import derive, is_id
 from crossdock.model.problems import Problem
 from crossdock.webhooks import store
 from crossdock.webhooks.addresses import AddressRefused, Guard, networks
-from crossdock.webhooks.model import Webhook, WebhookStatus, new_secret
+from crossdock.webhooks.model import Webhook, WebhookStatus, new_secret, next_secret
 
 URL_REFUSED = problem_type(
     "webhook_url_refused",
@@ -122,13 +122,27 @@ _EXAMPLE = {
     "url": "https://app.example.com/hooks/crossdock",
     "types": ["crossdock.shipment.*", "crossdock.package.delivered.v1"],
 }
+_SHOWN = {
+    "id": "019a61c2-7b40-8c1f-9d2e-5a0b1c2d3e4f",
+    **_EXAMPLE,
+    "channels": None,
+    "nodes": None,
+    "status": "active",
+    "reason": "",
+    "created_at": "2026-11-02T09:00:00Z",
+    "failing_since": None,
+    "last_event": 4711,
+    "open_deliveries": 0,
+    "last_error": "",
+}
+_WITH_SECRET = {"webhook": _SHOWN, "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"}
 _OPT = {"permission": "webhooks:write"}
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
 @post(
     "/webhooks",
-    opt={**_OPT, "example": _EXAMPLE},
+    opt={**_OPT, "example": _EXAMPLE, "answer_example": _WITH_SECRET},
     responses=answers(URL_REFUSED, IDEMPOTENCY_CONFLICT),
     sync_to_thread=True,
 )
@@ -190,7 +204,11 @@ def _compare(kept: Webhook, webhook: Webhook) -> None:
             raise conflict(field)
 
 
-@get("/webhooks", opt=_OPT, sync_to_thread=True)
+@get(
+    "/webhooks",
+    opt={**_OPT, "answer_example": {"items": [_SHOWN], "next": None}},
+    sync_to_thread=True,
+)
 def list_webhooks(
     caller: NamedDependency[Caller],
     services: NamedDependency[Services],
@@ -205,7 +223,12 @@ def list_webhooks(
     return page_of(shown, limit, lambda one: (one.id,))
 
 
-@get("/webhooks/{webhook:str}", opt=_OPT, responses=answers(NOT_FOUND), sync_to_thread=True)
+@get(
+    "/webhooks/{webhook:str}",
+    opt={**_OPT, "answer_example": _SHOWN},
+    responses=answers(NOT_FOUND),
+    sync_to_thread=True,
+)
 def read_webhook(
     webhook: WebhookId, caller: NamedDependency[Caller], services: NamedDependency[Services]
 ) -> WebhookShown:
@@ -216,7 +239,7 @@ def read_webhook(
 
 @patch(
     "/webhooks/{webhook:str}",
-    opt={**_OPT, "example": {"active": True}},
+    opt={**_OPT, "example": {"active": True}, "answer_example": _SHOWN},
     responses=answers(NOT_FOUND, URL_REFUSED),
     sync_to_thread=True,
 )
@@ -254,32 +277,41 @@ def change_webhook(
 
 @post(
     "/webhooks/{webhook:str}/secret",
-    opt=_OPT,
+    opt={**_OPT, "answer_example": _WITH_SECRET},
     responses=answers(NOT_FOUND),
     sync_to_thread=True,
 )
 def rotate_webhook_secret(
-    webhook: WebhookId, caller: NamedDependency[Caller], services: NamedDependency[Services]
+    webhook: WebhookId,
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[WebhookSecret]:
     """Give a webhook a new secret. For a day both sign, so that no delivery is refused."""
     now = services.clock.now()
+    key = idempotency_key or new_secret()
     with services.of(caller).writing() as connection:
         found = _found(connection, caller, webhook, lock=True)
-        changes: Mapping[str, Any] = {
-            "secret": new_secret(),
-            "former_secret": found.secret,
-            "secret_until": now + timedelta(days=1),
-            "changed_at": now,
-        }
-        store.change(connection, found.id, changes)
+        former = found.former_secret
+        done = former is not None and found.secret == next_secret(former, key)
+        secret = found.secret if done else next_secret(found.secret, key)
+        if not done:
+            until = now + timedelta(days=1)
+            changes = {"secret": secret, "former_secret": found.secret, "secret_until": until}
+            store.change(connection, found.id, {**changes, "changed_at": now})
         shown = _shown(connection, [found])[0]
         connection.commit()
-    return Response(WebhookSecret(webhook=shown, secret=changes["secret"]), headers=_NO_STORE)
+    headers = {**_NO_STORE, **REPLAYED} if done else _NO_STORE
+    return Response(WebhookSecret(webhook=shown, secret=secret), headers=headers)
 
 
 @post(
     "/webhooks/{webhook:str}/replay",
-    opt={**_OPT, "example": {"since": "2026-11-02T09:00:00Z"}},
+    opt={
+        **_OPT,
+        "example": {"since": "2026-11-02T09:00:00Z"},
+        "answer_example": _SHOWN,
+    },
     responses=answers(NOT_FOUND),
     sync_to_thread=True,
     status_code=202,

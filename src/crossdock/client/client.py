@@ -1,0 +1,237 @@
+"""The client: one method for each thing that channels, nodes and systems do most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx2
+
+from crossdock.client.http import Http
+from crossdock.client.model import (
+    BulkResult,
+    Event,
+    Events,
+    PlacedOrder,
+    Taken,
+    Units,
+    Webhook,
+    WebhookSecret,
+    Work,
+    WorkPage,
+    WorkTaken,
+)
+from crossdock.model.outside import OutsideOrder
+
+Body = Mapping[str, Any]
+
+
+class Client:
+    """Blocking, and safe for several threads. Raises ApiError and Unreachable.
+
+    Whoever may send something twice names it with `key`; what is sent again after a lost answer
+    carries the same key in any case.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        timeout_seconds: float = 30.0,
+        tries: int = 6,
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
+        self.http = Http(
+            url, key, timeout_seconds=timeout_seconds, tries=tries, transport=transport
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End its connections."""
+        self.http.close()
+
+    # Channels ------------------------------------------------------------------------------------
+
+    def place_order(self, order: OutsideOrder | Body, *, key: str | None = None) -> PlacedOrder:
+        """Place an order; it is durable once this returns, and placed once however often sent."""
+        return self.http.send("POST", "/v1/orders", PlacedOrder, order, key=key)
+
+    def place_orders(
+        self, orders: Sequence[OutsideOrder | Body], *, key: str | None = None
+    ) -> BulkResult:
+        """Place up to 5,000 orders; look at each item of the answer."""
+        return self.http.send("POST", "/v1/orders/bulk", BulkResult, orders, key=key)
+
+    # Nodes ---------------------------------------------------------------------------------------
+
+    def work(self, node: str | None = None, cursor: str | None = None) -> WorkPage:
+        """All open work at first; with the `next` of the page before, what changed since."""
+        query = {"node": node, "cursor": cursor}
+        return self.http.send("GET", "/v1/work", WorkPage, query=query)
+
+    def open_work(self, node: str | None = None) -> Iterator[Work]:
+        """All work that is open now."""
+        page = self.work(node)
+        yield from page.items
+        while page.more:
+            page = self.work(node, page.next)
+            yield from page.items
+
+    def read_work(self, work: str) -> Work:
+        """One piece of work, by its id or `system:reference`."""
+        return self.http.send("GET", f"/v1/work/{quote(work, safe='')}", Work)
+
+    def acknowledge(self, work: str) -> WorkTaken:
+        """The node takes the work."""
+        return self._tell(work, "acknowledge", {})
+
+    def decline(self, work: str, reason: str) -> WorkTaken:
+        """The node gives back what it has not shipped."""
+        return self._tell(work, "decline", {"reason": reason})
+
+    def pick(
+        self,
+        work: str,
+        picked: Iterable[Units],
+        short: Mapping[int, tuple[int, str]] | None = None,
+        *,
+        pick_id: str | None = None,
+    ) -> WorkTaken:
+        """Units in hand; `short` are units by line that could not be found, with a reason."""
+        missing = [
+            {"line": line, "quantity": quantity, "reason": reason}
+            for line, (quantity, reason) in (short or {}).items()
+        ]
+        body = {"pick_id": pick_id, "picked": list(picked), "short": missing}
+        return self._tell(work, "pick", body, pick_id)
+
+    def pack(self, work: str, lines: Iterable[Units], *, pack_id: str | None = None) -> WorkTaken:
+        """Units closed into packages."""
+        return self._tell(work, "pack", {"pack_id": pack_id, "lines": list(lines)}, pack_id)
+
+    def ship(
+        self,
+        work: str,
+        lines: Iterable[Units],
+        *,
+        carrier: str = "",
+        tracking: str = "",
+        shipment_id: str | None = None,
+    ) -> WorkTaken:
+        """One package handed to the carrier; nothing else has to be told before."""
+        package = {"lines": list(lines), "carrier": carrier, "tracking": tracking}
+        body = {"shipment_id": shipment_id, "packages": [package]}
+        return self._tell(work, "ship", body, shipment_id)
+
+    def hand_over(self, work: str, *, shipment_id: str | None = None) -> WorkTaken:
+        """The customer has all of it in hand."""
+        return self._tell(work, "hand-over", {"shipment_id": shipment_id}, shipment_id)
+
+    def answer_recall(
+        self, work: str, request_id: str, given_back: Iterable[Units] = ()
+    ) -> WorkTaken:
+        """What the node gives back of what it was asked for."""
+        body = {"request_id": request_id, "given_back": list(given_back)}
+        return self._tell(work, "answer-recall", body)
+
+    def _tell(self, work: str, what: str, body: Body, name: str | None = None) -> WorkTaken:
+        path = f"/v1/work/{quote(work, safe='')}/{what}"
+        # The node's own name of it says already that a repeat is one; the key may be any.
+        key = f"{work}/{what}/{name}" if name else None
+        return self.http.send("POST", path, WorkTaken, body, key=key)
+
+    # Stock ---------------------------------------------------------------------------------------
+
+    def count_stock(
+        self,
+        node: str,
+        quantities: Mapping[str, int],
+        *,
+        source: str,
+        as_of: datetime | None = None,
+        full: bool = False,
+    ) -> Taken:
+        """What a node has of each SKU; `full` says that whatever is not named is zero."""
+        body = {
+            "source": source,
+            "node": node,
+            "as_of": as_of or datetime.now(UTC),
+            "full": full,
+            "counts": [{"sku": sku, "quantity": count} for sku, count in quantities.items()],
+        }
+        return self.http.send("POST", "/v1/inventory/counts", Taken, body)
+
+    # Events --------------------------------------------------------------------------------------
+
+    def read_events(
+        self,
+        after: int = 0,
+        types: Sequence[str] | None = None,
+        order: str | None = None,
+        limit: int = 500,
+    ) -> Events:
+        """Events after one of them; keep `last` for the next time."""
+        query = {
+            "after": after,
+            "types": ",".join(types) if types else None,
+            "order": order,
+            "limit": limit,
+        }
+        return self.http.send("GET", "/v1/events", Events, query=query)
+
+    def events(
+        self, after: int = 0, types: Sequence[str] | None = None, order: str | None = None
+    ) -> Iterator[Event]:
+        """All events there are after one of them, in their order."""
+        more = True
+        while more:
+            page = self.read_events(after, types, order)
+            yield from page.events
+            after, more = page.last, page.more
+
+    # Webhooks ------------------------------------------------------------------------------------
+
+    def create_webhook(
+        self,
+        name: str,
+        url: str,
+        types: Sequence[str],
+        *,
+        after: int | None = None,
+        key: str | None = None,
+    ) -> WebhookSecret:
+        """Be sent events; `crossdock.client.verify` takes the secret."""
+        body = {"name": name, "url": url, "types": types, "after": after}
+        return self.http.send("POST", "/v1/webhooks", WebhookSecret, body, key=key)
+
+    def webhook(self, webhook_id: str) -> Webhook:
+        """How a webhook goes."""
+        return self.http.send("GET", f"/v1/webhooks/{webhook_id}", Webhook)
+
+    def resume_webhook(self, webhook_id: str) -> Webhook:
+        """Go on where a paused or disabled webhook stopped."""
+        return self.http.send("PATCH", f"/v1/webhooks/{webhook_id}", Webhook, {"active": True})
+
+    def replay_webhook(self, webhook_id: str, after: int) -> Webhook:
+        """Be sent again what came after an event."""
+        return self.http.send(
+            "POST", f"/v1/webhooks/{webhook_id}/replay", Webhook, {"after": after}
+        )
+
+    def delete_webhook(self, webhook_id: str) -> None:
+        """Be sent nothing more."""
+        self.http.send("DELETE", f"/v1/webhooks/{webhook_id}", type(None))
