@@ -13,6 +13,7 @@ from litestar.params import JSONBody, QueryParameter
 from msgspec import Meta
 
 from crossdock import db
+from crossdock.api import channel_examples as examples
 from crossdock.api.access.caller import Caller
 from crossdock.api.documents import answers
 from crossdock.api.problems import NOT_FOUND, ApiProblem
@@ -120,7 +121,7 @@ def _item(
 
 @get(
     "/ats",
-    opt={"permission": "ats:read", "shed": "last"},
+    opt={"permission": "ats:read", "shed": "last", "answer_example": examples.ATS},
     responses=answers(NOT_FOUND),
 )
 async def read_ats(
@@ -157,7 +158,12 @@ async def read_ats(
 @post(
     "/ats",
     status_code=200,
-    opt={"permission": "ats:read", "shed": "last"},
+    opt={
+        "permission": "ats:read",
+        "shed": "last",
+        "example": examples.ATS_QUESTION,
+        "answer_example": examples.ATS,
+    },
     responses=answers(NOT_FOUND),
 )
 async def ask_ats(

@@ -11,6 +11,7 @@ from litestar.concurrency import sync_to_thread
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter
 
+from crossdock.api import channel_examples as examples
 from crossdock.api.access.caller import Caller
 from crossdock.api.checkouts import store
 from crossdock.api.checkouts.model import CheckoutLineRead, CheckoutRead, Extend, Reserve
@@ -61,7 +62,11 @@ CheckoutId = Annotated[
 
 @post(
     "/checkouts",
-    opt={"permission": "reservations:write"},
+    opt={
+        "permission": "reservations:write",
+        "example": examples.RESERVE,
+        "answer_example": examples.CHECKOUT,
+    },
     responses=answers(NOT_FOUND, INVALID_CHECKOUT, IDEMPOTENCY_CONFLICT),
 )
 async def reserve(
@@ -140,7 +145,7 @@ def _problems(asked: Reserve) -> list[Problem]:
 
 @get(
     "/checkouts/{checkout:str}",
-    opt={"permission": "reservations:write"},
+    opt={"permission": "reservations:write", "answer_example": examples.CHECKOUT},
     responses=answers(NOT_FOUND),
     sync_to_thread=True,
 )
@@ -154,7 +159,11 @@ def read_checkout(
 @post(
     "/checkouts/{checkout:str}/extend",
     status_code=200,
-    opt={"permission": "reservations:write"},
+    opt={
+        "permission": "reservations:write",
+        "example": examples.EXTEND,
+        "answer_example": examples.CHECKOUT,
+    },
     responses=answers(NOT_FOUND, CHECKOUT_OVER, IDEMPOTENCY_CONFLICT),
 )
 async def extend(
@@ -186,7 +195,7 @@ async def extend(
 @delete(
     "/checkouts/{checkout:str}",
     status_code=200,
-    opt={"permission": "reservations:write"},
+    opt={"permission": "reservations:write", "answer_example": examples.CHECKOUT},
     responses=answers(NOT_FOUND, CHECKOUT_OVER),
 )
 async def drop(

@@ -11,6 +11,7 @@ from litestar.concurrency import sync_to_thread
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParameter
 
+from crossdock.api import channel_examples as examples
 from crossdock.api.access.caller import Caller
 from crossdock.api.documents import answers
 from crossdock.api.idempotency import REPLAYED, IdempotencyKey, identity, was_done_before
@@ -146,7 +147,7 @@ IfMatch = Annotated[
 
 @get(
     "/orders/{order:str}",
-    opt={"permission": "orders:read"},
+    opt={"permission": "orders:read", "answer_example": examples.ORDER},
     responses=answers(NOT_FOUND),
     sync_to_thread=True,
 )
@@ -159,7 +160,11 @@ def read_order(
     return Response(found, headers=_etag(found))
 
 
-@get("/orders", opt={"permission": "orders:read"}, sync_to_thread=True)
+@get(
+    "/orders",
+    opt={"permission": "orders:read", "answer_example": examples.ORDERS},
+    sync_to_thread=True,
+)
 def list_orders(
     caller: NamedDependency[Caller],
     services: NamedDependency[Services],
@@ -205,7 +210,11 @@ def _customer(text: str | None) -> str | None:
 @post(
     "/orders/{order:str}/cancel",
     status_code=202,
-    opt={"permission": "orders:write"},
+    opt={
+        "permission": "orders:write",
+        "example": examples.CANCEL,
+        "answer_example": examples.CANCEL_TAKEN,
+    },
     responses=answers(NOT_FOUND, INVALID_CANCEL, IDEMPOTENCY_CONFLICT),
 )
 async def cancel_order(
@@ -252,7 +261,7 @@ def _cancel_problems(cancel: Cancel, order: OrderRead) -> list[Problem]:
 
 @patch(
     "/orders/{order:str}",
-    opt={"permission": "orders:write"},
+    opt={"permission": "orders:write", "example": examples.EDIT, "answer_example": examples.ORDER},
     responses={
         **answers(
             NOT_FOUND,

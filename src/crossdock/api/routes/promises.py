@@ -12,6 +12,7 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 from msgspec import Meta
 
+from crossdock.api import channel_examples as examples
 from crossdock.api.access.caller import Caller
 from crossdock.api.documents import answers
 from crossdock.api.problems import NOT_FOUND, ApiProblem, problem_type
@@ -79,7 +80,11 @@ class PromiseAnswer(msgspec.Struct, frozen=True):
 @post(
     "/promises",
     status_code=200,
-    opt={"permission": "promises:read"},
+    opt={
+        "permission": "promises:read",
+        "example": examples.PROMISE_QUESTION,
+        "answer_example": examples.PROMISES,
+    },
     responses=answers(NOT_FOUND, INVALID_PROMISE),
     sync_to_thread=True,
 )
