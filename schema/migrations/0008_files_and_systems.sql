@@ -205,6 +205,7 @@ COMMENT ON COLUMN file_refusal.row_number IS 'from 1; a CSV header is no row';
 CREATE TABLE file_named (
     job_id uuid NOT NULL,
     node text COLLATE "C" NOT NULL,
-    sku text COLLATE "C" NOT NULL
+    skus text[] COLLATE "C" NOT NULL
 );
-COMMENT ON TABLE file_named IS 'no index: written once, read once, whole';
+CREATE INDEX file_named_job ON file_named (job_id, node);
+COMMENT ON COLUMN file_named.node IS 'empty for products';

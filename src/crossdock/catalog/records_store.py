@@ -183,13 +183,19 @@ def owned_by_others(connection: Connection, kind: str, system: str) -> frozenset
     return frozenset(field for (field,) in rows)
 
 
-def switch_off_unnamed(connection: Connection, job: str) -> int:
-    """Products that a full file did not name are sold no more; returns how many."""
+def switch_off(connection: Connection, kept: str) -> int:
+    """Products that a full file did not name are sold no more; returns how many.
+
+    `kept` is the job whose file_named rows name the others.
+    """
     return connection.execute(
         """
         UPDATE product p SET enabled = false
-        WHERE p.enabled AND NOT EXISTS (
-            SELECT FROM file_named n WHERE n.job_id = %s::uuid AND n.sku = p.sku)
+        FROM (SELECT o.sku FROM product o
+              LEFT JOIN (SELECT DISTINCT unnest(skus) AS sku FROM file_named
+                         WHERE job_id = %s::uuid) AS n ON n.sku = o.sku
+              WHERE o.enabled AND n.sku IS NULL) AS gone
+        WHERE p.sku = gone.sku
         """,
-        (job,),
+        (kept,),
     ).rowcount

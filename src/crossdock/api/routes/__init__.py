@@ -9,6 +9,7 @@ from crossdock.api.routes import (
     ats,
     checkout,
     events,
+    files,
     inventory,
     keys,
     master,
@@ -35,4 +36,5 @@ ROUTERS: tuple[ControllerRouterHandler, ...] = (
     ats.router,
     promises.router,
     checkout.router,
+    files.router,
 )

@@ -1,0 +1,1 @@
+"""Whole files of stock, products and prices, each loaded as one job."""
