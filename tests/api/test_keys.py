@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from crossdock import db
 from crossdock.api.access import keys
-from crossdock.api.access.directory import Client, Directory
+from crossdock.api.access.directory import Client, Directory, Grant
 from crossdock.api.access.faults import KeyFault
 from crossdock.api.access.permissions import Scope
 from crossdock.api.problems import ApiProblem
@@ -281,6 +281,20 @@ def test_a_store_that_opens_in_a_region_is_seen_by_its_keys(
     connection.commit()
     desk.seconds += AccessSettings().key_cache_seconds + 0.01
     assert desk.find(secret).caller.sees_node("n-new")
+
+
+def test_what_limits_do_not_speak_of_is_left_out_however_it_was_granted(desk: Desk) -> None:
+    """An issuer's token is not checked when it is made."""
+    grant = Grant(
+        id="oidc:soho",
+        name="soho",
+        mode="live",
+        permissions=frozenset({"work:read", "orders:read", "records:read", "master:read"}),
+        scope=Scope(nodes=frozenset({"S1"})),
+        expires_at=NOON,
+    )
+    caller = desk.directory.client_of(grant).caller
+    assert caller.permissions == {"work:read", "master:read"}
 
 
 @pytest.mark.parametrize(

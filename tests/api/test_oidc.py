@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 from joserfc import jwt
-from joserfc.jwk import RSAKey
+from joserfc.jwk import KeySet, RSAKey
 from litestar.testing import TestClient
 
 from crossdock import db
@@ -117,6 +117,29 @@ def test_a_token_for_another_application_is_refused(
 def test_a_token_of_another_issuer_is_refused(issuer: IssuerProcess, oidc: OidcSettings) -> None:
     with running_issuer(CLIENTS) as other:
         assert refusal(oidc, other.token("storefront")) == "credential_refused"
+
+
+def test_a_token_has_to_name_the_issuer_whatever_key_signed_it(
+    issuer: IssuerProcess, oidc: OidcSettings
+) -> None:
+    """Several issuers of one provider can share their keys."""
+    changes = {"issuer": "https://login.example.org", "jwks_url": f"{issuer.address}/jwks"}
+    assert refusal(oidc, issuer.token("storefront"), **changes) == "credential_refused"
+
+
+def test_a_token_that_never_expires_is_refused(oidc: OidcSettings) -> None:
+    key = RSAKey.generate_key(2048, {"kid": "mine"})
+
+    class Mine(IssuerKeys):
+        def current(self) -> KeySet:
+            return KeySet([key])
+
+    tokens = Issuer(oidc, AccessSettings(), SystemClock(), Mine(oidc))
+    claims = {"iss": oidc.issuer, "aud": AUDIENCE, "sub": "eve"}
+    head = {"alg": "RS256", "kid": "mine"}
+    assert tokens.verify(jwt.encode(head, {**claims, "exp": 2**33}, key)).name == "eve"
+    with pytest.raises(ApiProblem, match="credential_refused"):
+        tokens.verify(jwt.encode(head, claims, key))
 
 
 def test_a_token_expires(issuer: IssuerProcess, oidc: OidcSettings) -> None:
