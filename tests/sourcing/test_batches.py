@@ -324,3 +324,25 @@ def _optimum(
     for chosen in combinations(orders, served):
         give(list(chosen), units, 9000 * (len(orders) - served))
     return best
+
+
+def test_a_batch_that_has_used_up_its_looks_still_fills_its_orders() -> None:
+    codes = [f"sku-{n}" for n in range(8)]
+    nodes = [node(f"node-{i:02}", sorted(PLACES)[i % len(PLACES)]) for i in range(24)]
+    rng = random.Random(4)
+    held = stock({code: {n.code: 40 for n in rng.sample(nodes, 5)} for code in codes})
+    orders = [order(*[(code, 1) for code in codes], number=n) for n in range(12)]
+    products = {code: sku(code) for code in codes}
+
+    def decided(looks: int) -> list[Decision]:
+        search = Search(joint_rounds=0, batch_evaluations=looks)
+        rules = policy(search=search, steps=(Step(name="far", max_nodes=6),))
+        return plan(orders, held, Network(nodes), products, rules, NOON)
+
+    plenty, few = decided(1_000_000), decided(2_000)
+    assert all(one.filled for one in (*plenty, *few))
+    assert plenty[0].exact and plenty[0].chosen == few[0].chosen, (
+        "the first orders get the whole search"
+    )
+    assert not few[-1].exact
+    assert few == decided(2_000)

@@ -16,13 +16,13 @@ from crossdock.sourcing.state import Column
 class Branch:
     """The state of one descent."""
 
-    def __init__(self, search: Search) -> None:
+    def __init__(self, search: Search, evaluations: int) -> None:
         self.search = search
         self.bundles: list[Bundle] = search.job.bundles
         count = len(self.bundles)
         choices = search.choices
         self.order = sorted(range(count), key=lambda k: (len(choices[k]), k))
-        self.left = search.rules.evaluations
+        self.left = evaluations
         self.several = False
         """Plans from a single node are known already: what is left to find has two or more."""
         self.fresh: list[list[tuple[int, int, int]]] = []

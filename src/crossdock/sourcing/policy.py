@@ -13,6 +13,9 @@ import msgspec
 
 from crossdock.sourcing.model import NodeKind, Outcome, Reason
 
+SHORT_LOOK = 100
+"""Partial plans looked at for an order of a batch that has used up its own."""
+
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A table of the file; unknown keys are refused."""
@@ -234,6 +237,8 @@ class Search(Part, frozen=True, kw_only=True):
     """Orders with more lines are planned by the heuristic for big orders."""
     exact_evaluations: int = 4000
     """Partial plans looked at for one order before the best so far is taken."""
+    batch_evaluations: int = 1_000_000
+    """Partial plans looked at for all orders of a batch; those that come after get a short look."""
     joint_rounds: int = 1
     """Passes over orders that lost something to others of their batch, after all were planned in
     sequence; 0 turns the joint view off."""

@@ -266,6 +266,7 @@ def _of_numbers(policy: SourcingPolicy) -> list[Problem]:
         "unfilled.penalty_percent": (policy.unfilled.penalty_percent, 0),
         "search.exact_lines": (search.exact_lines, 1),
         "search.exact_evaluations": (search.exact_evaluations, 1),
+        "search.batch_evaluations": (search.batch_evaluations, 1),
         "search.joint_rounds": (search.joint_rounds, 0),
         "search.joint_orders": (search.joint_orders, 1),
         "search.joint_trials": (search.joint_trials, 1),

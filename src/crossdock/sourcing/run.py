@@ -20,6 +20,7 @@ from crossdock.sourcing.model import (
     Stock,
 )
 from crossdock.sourcing.orders import Orders
+from crossdock.sourcing.policy import SHORT_LOOK
 from crossdock.sourcing.records import Accountant
 from crossdock.sourcing.search import Search
 from crossdock.sourcing.state import BatchState, Wave
@@ -54,6 +55,8 @@ class Run:
         self._lanes: dict[tuple[str, str, str, str, str, int], Lane] = {}
         self._has_remote = bool(tools.policy.freight.surcharges.remote_minor)
         self._peak = tools.book.peak_minor(now.date())
+        self._evaluations = tools.policy.search.batch_evaluations
+        """Partial plans this batch may still look at."""
 
     def plan(
         self, orders: Sequence[OrderDemand], watch: tuple[int, Watch] | None = None
@@ -191,9 +194,18 @@ class Run:
         if len(job.bundles) == 1 and complete and not search.partial:
             search.single()
         elif search.prepare():
-            many = len(job.bundles) > self.policy.search.exact_lines
-            (Large(search) if many else Branch(search)).descend()
+            if len(job.bundles) > self.policy.search.exact_lines:
+                Large(search).descend()
+            else:
+                self._descend(search)
         return search
+
+    def _descend(self, search: Search) -> None:
+        """An exact search, within what the order and the batch may still look at."""
+        allowed = min(search.rules.evaluations, max(self._evaluations, SHORT_LOOK))
+        branch = Branch(search, allowed)
+        branch.descend()
+        self._evaluations -= allowed - max(branch.left, 0)
 
     def view(self, demand: OrderDemand, step: int) -> View:
         """What the order sees in a step."""
