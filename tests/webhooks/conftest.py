@@ -42,7 +42,12 @@ class Post:
         self.deliveries = Deliveries(self.clock, self.sender, self.limits)
 
     def subscribe(
-        self, *types: str, url: str = "", channels: list[str] | None = None, name: str = "shop"
+        self,
+        *types: str,
+        url: str = "",
+        channels: list[str] | None = None,
+        name: str = "shop",
+        created_by: str = "tests",
     ) -> str:
         """A webhook that begins with what is published next."""
         webhook = Webhook(
@@ -57,7 +62,7 @@ class Post:
             position=events.last_sequence(self.connection),
             created_at=self.clock.now(),
             changed_at=self.clock.now(),
-            created_by="tests",
+            created_by=created_by,
             failing_since=None,
             failures=0,
             next_try_at=None,

@@ -12,12 +12,14 @@ import pytest
 import standardwebhooks
 
 from crossdock import db
+from crossdock.api.access import keys
+from crossdock.api.access.permissions import Scope
 from crossdock.kernel.clock import SystemClock
 from crossdock.settings import WebhookSettings
 from crossdock.webhooks import store
 from crossdock.webhooks.model import WebhookStatus, new_secret
 from crossdock.webhooks.worker import run_events
-from tests.webhooks.conftest import ADA, BOB, Post
+from tests.webhooks.conftest import ADA, BOB, NOON, Post
 from tests.webhooks.receiver import Answer, Received
 
 
@@ -178,6 +180,24 @@ def test_a_receiver_that_is_gone_is_sent_nothing_more(post: Post) -> None:
     assert post.cases() == [("webhook gone", "shop", "open")]
     post.wait(days=1)
     assert post.work() == 0 and len(post.receiver.received) == 1
+
+
+def test_a_client_whose_key_was_revoked_is_sent_nothing_more(post: Post) -> None:
+    wanted = keys.NewKey(name="app", grants=("subscriber",), scope=Scope())
+    made = keys.create(post.connection, wanted, NOON, "tests")
+    [webhook, other] = [
+        post.subscribe(name=name, created_by=by) for name, by in (("app", made.id), ("shop", "x"))
+    ]
+    post.publish(ADA)
+    post.work()
+    keys.revoke(post.connection, "app", NOON, "tests")
+    post.publish(ADA)
+    post.work()
+
+    assert len(post.receiver.received) == 3
+    found = post.webhook(webhook)
+    assert (found.status, found.reason) == (WebhookStatus.DISABLED, "its key was revoked")
+    assert post.webhook(other).status is WebhookStatus.ACTIVE
 
 
 def test_a_redirect_is_not_followed(post: Post) -> None:

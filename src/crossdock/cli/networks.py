@@ -8,12 +8,17 @@ from typing import Annotated
 import typer
 
 from crossdock.catalog.files import save_network
-from crossdock.cli.context import FOUND_SOMETHING, output
+from crossdock.catalog.store import save_network as save_records
+from crossdock.cli.context import FOUND_SOMETHING, connect, open_database, output
+from crossdock.engine.store import ensure_zone_shards
 from crossdock.importers import Rejects
 from crossdock.importers.locations import read_locations
+from crossdock.importers.networks import open_network
 from crossdock.importers.text import Reading
 from crossdock.kernel.errors import SettingRefused
+from crossdock.simulator.opening_store import load_stock
 from crossdock.simulator.retailer import RetailerPlan, make_retailer, write_retailer
+from crossdock.simulator.store import is_unused
 
 network = typer.Typer(no_args_is_help=True, help="Networks of nodes, as files.")
 
@@ -21,6 +26,32 @@ network = typer.Typer(no_args_is_help=True, help="Networks of nodes, as files.")
 def register(app: typer.Typer) -> None:
     """Adds `network`."""
     app.add_typer(network, name="network")
+
+
+@network.command("load")
+def load(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(help="A network file or folder, as `init` writes.")],
+) -> None:
+    """Put a network into the database: companies, channels, nodes, products; and stock at first.
+
+    Records of the same code are replaced, others stay. Stock is taken only where there is none at
+    all yet; after that it is told over the API.
+    """
+    known = open_network(path)
+    with open_database(context) as database, connect(database) as connection:
+        save_records(connection, known.network)
+        ensure_zone_shards(connection, [zone.code for zone in known.network.zones])
+        levels = load_stock(connection, known.stock.by_node()) if is_unused(connection) else None
+        connection.commit()
+    stock = "the stock stays as it is" if levels is None else f"{levels} stock levels"
+    output.print(
+        f"{len(known.network.nodes)} nodes, {len(known.network.products)} products and "
+        f"{len(known.network.channels)} channels are in the database; {stock}.",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 @network.command("from-locations")

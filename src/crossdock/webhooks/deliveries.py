@@ -60,6 +60,7 @@ class Deliveries:
 
     def queue(self, connection: db.Connection) -> int:
         """Open deliveries for what was published, and commit; returns the webhooks looked at."""
+        store.disable_those_of_revoked_keys(connection, self.clock.now())
         behind = store.behind(connection, self.limits.most_open)
         for webhook, last in behind:
             until = min(last, webhook.position + self.limits.window)

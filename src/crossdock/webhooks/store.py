@@ -68,6 +68,17 @@ def delete(connection: db.Connection, webhook_id: str) -> bool:
     return done.rowcount == 1
 
 
+def disable_those_of_revoked_keys(connection: db.Connection, now: datetime) -> int:
+    """A client whose key was revoked is sent nothing more; returns how many webhooks end so."""
+    return connection.execute(
+        "UPDATE webhook w SET status = 'disabled', reason = 'its key was revoked', changed_at = %s"
+        " FROM api_key k WHERE k.id::text = w.created_by AND k.revoked_at <= %s"
+        " AND w.status = 'active'",
+        (now, now),
+        prepare=True,
+    ).rowcount
+
+
 def behind(connection: db.Connection, most_open: int) -> list[tuple[Webhook, int]]:
     """Active webhooks with events to look at and room for them, held; and the last sequence."""
     rows = fetch(
