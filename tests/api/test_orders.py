@@ -61,7 +61,7 @@ def test_an_order_tells_what_became_of_it(api: Client, orders: Orders) -> None:
     assert order["stage"] == "open" and order["lines"][0]["units"]["released"] == 2
     assert order["lines"][0]["unit_price"] == "10.00" and order["lines"][0]["payable"] == 2000
     [work] = order["fulfillments"]
-    assert work["node"] == BOSTON and work["lines"] == [{"line": 1, "quantity": 2}]
+    assert work["node"] == BOSTON and work["lines"][0]["quantity"] == 2
     assert [t["status"] for t in order["tenders"]] == ["paid"]
     assert order["groups"][0]["current"]["leave_by"]
 

@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from crossdock.kernel.quantity import MAX_QUANTITY
 from crossdock.model.checks import MAX_KEY_CHARACTERS
-from crossdock.model.fulfillment import FulfillmentOrder, PromiseTimes, Shipment
+from crossdock.model.fulfillment import Acknowledgement, WorkStatus
 from crossdock.model.orders import Method
 
 MOST_LINES = 1_000
@@ -47,6 +47,14 @@ class Destination(msgspec.Struct, frozen=True):
     longitude: float | None = None
 
 
+class TimesRead(msgspec.Struct, frozen=True, kw_only=True):
+    """Two ends of one promise."""
+
+    leave_by: datetime | None = None
+    arrive_by: datetime | None = None
+    """Or ready by, for what the customer collects."""
+
+
 class GroupRead(msgspec.Struct, frozen=True, kw_only=True):
     """Lines with one method, one recipient and place, one service, one promise."""
 
@@ -56,11 +64,11 @@ class GroupRead(msgspec.Struct, frozen=True, kw_only=True):
     recipient: Person | None = None
     address: Destination
     pickup_node: str | None = None
-    requested: PromiseTimes = PromiseTimes()
-    first: PromiseTimes = PromiseTimes()
+    requested: TimesRead = TimesRead()
+    first: TimesRead = TimesRead()
     """The first promise; never overwritten."""
-    current: PromiseTimes = PromiseTimes()
-    actual: PromiseTimes = PromiseTimes()
+    current: TimesRead = TimesRead()
+    actual: TimesRead = TimesRead()
 
 
 class UnitsRead(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,6 +158,73 @@ class CancellationRead(msgspec.Struct, frozen=True, kw_only=True):
     requested_at: datetime
 
 
+class WorkLineRead(msgspec.Struct, frozen=True, kw_only=True):
+    """Units of one order line in a node's work. Picked includes packed, packed includes shipped."""
+
+    line: int
+    quantity: int
+    picked: int
+    short: int
+    packed: int
+    shipped: int
+    given_back: int
+
+
+class WorkRead(msgspec.Struct, frozen=True, kw_only=True):
+    """One node's work for the order; what was sourced again `replaces` another one."""
+
+    id: str
+    group: int
+    node: str
+    work: WorkStatus
+    acknowledgement: Acknowledgement
+    opened_at: datetime
+    ship_by: datetime | None = None
+    closed_at: datetime | None = None
+    replaces: str | None = None
+    decision_id: str | None = None
+    """Explains why this node."""
+    estimated_cost: int
+    lines: Sequence[WorkLineRead]
+
+
+class ShippedLineRead(msgspec.Struct, frozen=True, kw_only=True):
+    """Units of one order line in a package, and their share of its money."""
+
+    line: int
+    quantity: int
+    amount: int
+    lot: str
+    serials: Sequence[str]
+
+
+class PackageRead(msgspec.Struct, frozen=True, kw_only=True):
+    """A parcel, a bag at the counter, a download."""
+
+    number: int
+    carrier: str
+    service: str
+    tracking: str
+    weight_grams: int
+    delivered_at: datetime | None = None
+    lost_at: datetime | None = None
+    stopped_at: datetime | None = None
+    lines: Sequence[ShippedLineRead]
+
+
+class ShipmentRead(msgspec.Struct, frozen=True, kw_only=True):
+    """What physically left a node, once."""
+
+    id: str
+    fulfillment_id: str
+    node: str
+    reference: str
+    """What the node calls it."""
+    shipped_at: datetime
+    amount: int
+    packages: Sequence[PackageRead]
+
+
 class OrderRead(msgspec.Struct, frozen=True, kw_only=True):
     """An order with everything that became of it. Money is minor units of `currency`."""
 
@@ -175,8 +250,8 @@ class OrderRead(msgspec.Struct, frozen=True, kw_only=True):
     money: Sequence[MoneyRead] = ()
     tenders: Sequence[TenderRead] = ()
     holds: Sequence[HoldRead] = ()
-    fulfillments: Sequence[FulfillmentOrder] = ()
-    shipments: Sequence[Shipment] = ()
+    fulfillments: Sequence[WorkRead] = ()
+    shipments: Sequence[ShipmentRead] = ()
     cancellations: Sequence[CancellationRead] = ()
 
 

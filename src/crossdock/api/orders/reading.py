@@ -20,6 +20,7 @@ from crossdock.api.orders.model import (
     OrderRead,
     Person,
     TenderRead,
+    TimesRead,
     UnitsRead,
 )
 from crossdock.api.orders.store import Filter, Street
@@ -30,7 +31,6 @@ from crossdock.api.references_store import our_ids
 from crossdock.db import Connection, one_snapshot
 from crossdock.kernel.ids import ORDER_SHARDS, is_id
 from crossdock.kernel.messages import decode
-from crossdock.model.fulfillment import PromiseTimes
 from crossdock.model.messages import OrderPlaced
 from crossdock.model.orders import DeliveryGroup, OrderLine, SalesOrder
 from crossdock.model.problems import Problem
@@ -238,8 +238,8 @@ def _group(group: DeliveryGroup, recipient: Person | None, street: Street) -> Gr
             longitude=group.longitude,
         ),
         pickup_node=group.pickup_node,
-        requested=PromiseTimes(arrive_by=group.requested_by),
-        first=PromiseTimes(arrive_by=group.promised_by),
+        requested=TimesRead(arrive_by=group.requested_by),
+        first=TimesRead(arrive_by=group.promised_by),
     )
 
 

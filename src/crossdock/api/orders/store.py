@@ -63,7 +63,7 @@ SELECT to_json(item)::text FROM (
                 SELECT name, detail, placed_at, lifted_at, approved
                 FROM hold WHERE order_id = o.id) AS h) AS holds,
            (SELECT coalesce(json_agg(f ORDER BY f.opened_at, f.id), '[]') FROM (
-                SELECT f.id, f.order_id, f.group_number AS "group", f.node, f.work,
+                SELECT f.id, f.group_number AS "group", f.node, f.work,
                        f.acknowledgement, f.opened_at, f.ship_by, f.closed_at, f.replaces,
                        f.decision_id, f.estimated_cost,
                        (SELECT coalesce(json_agg(fl ORDER BY fl.line), '[]') FROM (
@@ -73,7 +73,7 @@ SELECT to_json(item)::text FROM (
                             WHERE order_id = o.id AND fulfillment_id = f.id) AS fl) AS lines
                 FROM fulfillment_order f WHERE f.order_id = o.id) AS f) AS fulfillments,
            (SELECT coalesce(json_agg(s ORDER BY s.shipped_at, s.id), '[]') FROM (
-                SELECT s.id, s.order_id, s.fulfillment_id, s.node, s.reference, s.shipped_at,
+                SELECT s.id, s.fulfillment_id, s.node, s.reference, s.shipped_at,
                        s.amount,
                        (SELECT coalesce(json_agg(p ORDER BY p.number), '[]') FROM (
                             SELECT p.number, p.carrier, p.service, p.tracking, p.weight_grams,
