@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -23,6 +22,8 @@ class Operation(NamedTuple):
     path: str
     permission: str | None
     example: Any
+    fitting: dict[str, str]
+    """A value that fits, for each part of its path."""
 
     def __str__(self) -> str:
         return f"{self.method.upper()} {self.path}"
@@ -30,11 +31,11 @@ class Operation(NamedTuple):
     @property
     def parts(self) -> set[str]:
         """The names in its path."""
-        return set(re.findall(r"\{(\w+)\}", self.path))
+        return set(self.fitting)
 
     def send(self, client: Client, headers: dict[str, str], **parts: str) -> Any:
-        """Ask for it; a part of the path that is not given is 1."""
-        path = re.sub(r"\{(\w+)\}", lambda part: parts.get(part[1], "1"), self.path)
+        """Ask for it, with other parts of the path where they are given."""
+        path = self.path.format(**{**self.fitting, **parts})
         body = {} if self.example is None else {"json": self.example}
         return client.request(self.method.upper(), path, headers=headers, **body)
 
@@ -47,7 +48,13 @@ def operations(app: Litestar) -> Iterator[Operation]:
             if method in item:
                 security = item[method]["security"]
                 [permission] = security[0][SECURITY_SCHEME] if security else [None]
-                yield Operation(method, path, permission, _body(item[method], document))
+                fitting = {
+                    one["name"]: str(_least(one["schema"], document))
+                    for one in item[method].get("parameters", ())
+                    if one["in"] == "path"
+                }
+                body = _body(item[method], document)
+                yield Operation(method, path, permission, body, fitting)
 
 
 def _body(operation: dict[str, Any], document: dict[str, Any]) -> Any:
@@ -82,6 +89,8 @@ def _least(schema: dict[str, Any], document: dict[str, Any]) -> Any:
             return True
         case "string" if schema.get("format") == "date-time":
             return "2026-11-27T12:00:00Z"
+        case "string" if schema.get("format") == "uuid":
+            return "00000000-0000-8000-8000-000000000000"
         case "string":
             return "1" * max(1, schema.get("minLength", 1))
     return None
