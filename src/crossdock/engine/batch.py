@@ -10,9 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
-from crossdock.engine import store
+from crossdock.engine import rows, store
 from crossdock.engine.capability import Delivery, Issued, Outgoing
 from crossdock.engine.process import (
     Address,
@@ -31,9 +29,7 @@ from crossdock.engine.routing import shard_number
 from crossdock.engine.store import StoredMessage, StoredProcess
 from crossdock.engine.transaction import Transaction
 from crossdock.kernel.ids import ORDER_SHARDS, derive
-from crossdock.kernel.messages import decode, encode
-
-_encode = msgspec.msgpack.Encoder().encode
+from crossdock.kernel.messages import decode
 
 Recorder = Callable[[Delivery, str, State, datetime, list[Any]], None]
 """Called with each handled message: delivery, stage before, state after, now, outputs."""
@@ -252,9 +248,9 @@ class Batch:
         elif isinstance(output, Send):
             self._enqueue((Outgoing(output.to, output.message, cause),))
         elif isinstance(output, Effect):
-            self._effects.append(self._effect_row(output, cause))
+            self._effects.append(rows.effect(output, cause, self.now))
         elif isinstance(output, StartTimer):
-            self._timers[slot.state.id, output.name] = self._timer_row(output, cause)
+            self._timers[slot.state.id, output.name] = rows.timer(output, cause, self.zones)
         elif isinstance(output, StopTimer):
             self._timers[slot.state.id, output.name] = None
         elif isinstance(output, OpenCase):
@@ -312,7 +308,7 @@ class Batch:
         return derive(self.now, cause.id, str(ordinal))
 
     def _hold(self, delivery: Delivery, reason: str) -> None:
-        self._holds.append((reason, *self._message_row(delivery), self.now))
+        self._holds.append((reason, *rows.message(delivery, self.zones, self.now), self.now))
 
     def _offer_held(self, reason: str) -> None:
         """Offer early messages again to instances that were opened or changed their stage."""
@@ -333,91 +329,17 @@ class Batch:
                 kept.append(row)
         self._holds = kept
 
-    def _message_row(self, delivery: Delivery) -> tuple[Any, ...]:
-        to = delivery.to
-        return (
-            shard_number(to, self.zones),
-            delivery.id,
-            to.process,
-            to.instance,
-            to.route,
-            delivery.message.message_type,
-            encode(delivery.message),
-            delivery.occurred_at,
-            self.now,
-            delivery.correlation_id,
-            delivery.causation_id,
-            delivery.actor,
-        )
-
     def _entry(self, delivery: Delivery, slot: Slot, activity: str) -> None:
         """Append to the log, under the next number of the shard."""
         self.handled += 1
         shard = shard_number(delivery.to, self.zones)
         number = self.entries[shard] = self.entries[shard] + 1
-        objects = slot.process.objects(slot.state, delivery.message)
-        told = slot.process.told(slot.state)
-        self._log.append(
-            (
-                shard,
-                number,
-                delivery.to.process,
-                delivery.to.instance,
-                activity,
-                delivery.occurred_at,
-                self.now,
-                delivery.actor or delivery.to.process,
-                delivery.id,
-                delivery.correlation_id,
-                delivery.causation_id,
-                "{" + ",".join(objects) + "}",
-                _encode([(one.message_type, one) for one in told]) if told else None,
-            )
-        )
-
-    def _effect_row(self, effect: Effect, cause: Delivery) -> tuple[Any, ...]:
-        return (
-            derive(self.now, effect.connector, effect.key),
-            effect.connector,
-            effect.operation,
-            effect.order_key,
-            effect.key,
-            _encode(effect.payload),
-            *cause.to,
-            cause.correlation_id,
-            cause.id,
-            self.now,
-            self.now,
-        )
-
-    def _timer_row(self, timer: StartTimer, cause: Delivery) -> tuple[Any, ...]:
-        return (
-            cause.to.instance,
-            timer.name,
-            cause.to.process,
-            cause.to.route,
-            shard_number(cause.to, self.zones),
-            timer.due,
-            timer.message.message_type,
-            encode(timer.message),
-            cause.correlation_id,
-            cause.id,
-        )
+        process, state = slot.process, slot.state
+        objects, told = process.objects(state, delivery.message), process.told(state)
+        self._log.append(rows.log_entry(delivery, shard, number, activity, objects, told, self.now))
 
     def _case(self, case: OpenCase, cause: Delivery) -> None:
-        self._cases.append(
-            (
-                derive(self.now, "case", cause.id, case.kind, str(len(self._cases))),
-                case.kind,
-                case.subject,
-                case.detail,
-                case.priority,
-                cause.to.process,
-                cause.to.instance,
-                cause.correlation_id,
-                self.now,
-            )
-        )
+        self._cases.append(rows.case(case, cause, len(self._cases), self.now))
 
     def _write(self) -> None:
         """Write books, projections, log, states, timers, outbox and what goes to other shards."""
@@ -430,19 +352,21 @@ class Batch:
             store.delete_inbox(connection, consumed)
         if self._released:
             store.delete_held(connection, self._released)
-        for target, rows in (
-            (f"event_log ({LOG_COLUMNS})", self._log),
-            (f"outbox ({OUTBOX_COLUMNS})", self._effects),
+        for target, new in (
+            (f"event_log ({rows.LOG_COLUMNS})", self._log),
+            (f"outbox ({rows.OUTBOX_COLUMNS})", self._effects),
             (f"inbox (shard, {store.MESSAGE_COLUMNS})", self._unfinished()),
             (f"held_message (reason, shard, {store.MESSAGE_COLUMNS}, held_at)", self._holds),
-            (f"case_file ({CASE_COLUMNS})", self._cases),
+            (f"case_file ({rows.CASE_COLUMNS})", self._cases),
         ):
-            if rows:
-                store.copy_rows(connection, target, rows)
+            if new:
+                store.copy_rows(connection, target, new)
 
     def _unfinished(self) -> list[tuple[Any, ...]]:
         """What other shards' holders must do, and what the round limit left over."""
-        return [self._message_row(delivery) for delivery in (*self._away, *self.queue)]
+        return [
+            rows.message(delivery, self.zones, self.now) for delivery in (*self._away, *self.queue)
+        ]
 
     def _write_states(self) -> None:
         changes: dict[str, list[Change]] = {}
@@ -461,12 +385,12 @@ class Batch:
                 new.append((instance, process.name, shard, process.version, *flags, at, at, body))
             else:
                 changed.append((instance, process.version, *flags, slot.changed_at, body))
-        for name, rows in changes.items():
+        for name, of_process in changes.items():
             projector = self.registry.processes[name].projector
             if projector is not None:
-                projector(self.tx, rows)
+                projector(self.tx, of_process)
         if new:
-            store.copy_rows(self.tx.connection, f"process ({PROCESS_COLUMNS})", new)
+            store.copy_rows(self.tx.connection, f"process ({rows.PROCESS_COLUMNS})", new)
         if changed:
             store.update_processes(self.tx.connection, changed)
 
@@ -485,17 +409,3 @@ def _by_station(deliveries: Iterable[Delivery]) -> dict[str, list[Delivery]]:
     for delivery in deliveries:
         found.setdefault(delivery.to.process, []).append(delivery)
     return found
-
-
-LOG_COLUMNS = (
-    "shard, number, process, instance, activity, occurred_at, recorded_at, actor, message_id,"
-    " correlation_id, causation_id, objects, told"
-)
-OUTBOX_COLUMNS = (
-    "id, connector, operation, order_key, key, payload, process, instance, route,"
-    " correlation_id, causation_id, created_at, available_at"
-)
-CASE_COLUMNS = "id, kind, subject, detail, priority, process, instance, correlation_id, opened_at"
-PROCESS_COLUMNS = (
-    "id, process, shard, version, stage, parked, holding, opened_at, changed_at, state"
-)
