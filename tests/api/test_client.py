@@ -17,6 +17,7 @@ from crossdock.client.http import Http
 from crossdock.client.model import PlacedOrder, Units
 from crossdock.events.model import EventRow, public
 from crossdock.events.publisher import publish
+from crossdock.kernel.clock import SystemClock
 from crossdock.webhooks.model import new_secret
 from crossdock.webhooks.sender import signature
 from tests.api.keys import make_key
@@ -46,6 +47,9 @@ class Through(httpx2.BaseTransport):
 def retail(api_url: str) -> Iterator[Retail]:
     with contextlib.closing(db.connect(api_url)) as connection:
         retail = Retail(connection)
+        # The API's own time: it would take orders of another one for a long queue.
+        retail.clock = SystemClock()  # type: ignore[assignment]
+        retail.runner.clock = retail.dispatcher.clock = retail.clock
         retail.stock(BOSTON, mug=50)
         yield retail
 
@@ -91,6 +95,36 @@ def test_many_orders_are_answered_one_by_one(client: Client) -> None:
 
     assert (result.taken, result.not_taken) == (1, 1)
     assert result.items[1].status == 400 and result.items[1].problem is not None
+
+
+def test_a_channel_asks_reserves_orders_and_cancels(client: Client, retail: Retail) -> None:
+    retail.settle()
+    before = client.available("web", ["mug", "nothing"])
+    assert before["mug"] > 2 and before["nothing"] == 0
+    place = {"country": "US", "postal_code": "02110", "latitude": 42.35, "longitude": -71.05}
+    options = client.promises("web", {"mug": 2}, place).options
+    assert options and options[0].arrive_by > options[0].leave_by
+
+    kept = client.reserve("web", {"mug": 2}, minutes=5)
+    retail.settle()
+    kept = client.extend_checkout(kept.id, 30)
+    retail.settle()
+    assert client.available("web", ["mug"])["mug"] == before["mug"] - 2
+    assert client.drop_checkout(kept.id).id == kept.id
+    retail.settle()
+    assert client.available("web", ["mug"])["mug"] == before["mug"]
+
+    placed = client.place_order(outside_order("C-5", ("mug", 2)))
+    retail.settle()
+    client.cancel_order("web:C-5", [Units(1, 1)])
+    retail.settle()
+    work = retail.work(placed.id)
+    [recall] = client.read_work(work.id).recalls
+    client.answer_recall(work.id, recall.request_id, recall.lines)
+    retail.settle()
+    order = client.order("web:C-5")
+    assert (order.id, order.lines[0].units["canceled"]) == (placed.id, 1)
+    assert placed.id in {one.id for one in client.orders("web")}
 
 
 def test_a_node_declines_and_counts(client: Client, retail: Retail) -> None:

@@ -12,10 +12,16 @@ import httpx2
 
 from crossdock.client.http import Http
 from crossdock.client.model import (
+    AvailableToSell,
     BulkResult,
+    CancelTaken,
+    Checkout,
     Event,
     Events,
+    Order,
+    OrderPage,
     PlacedOrder,
+    Promises,
     Taken,
     Units,
     Webhook,
@@ -75,6 +81,70 @@ class Client:
     ) -> BulkResult:
         """Place up to 5,000 orders; look at each item of the answer."""
         return self.http.send("POST", "/v1/orders/bulk", BulkResult, orders, key=key)
+
+    def order(self, order: str) -> Order:
+        """An order, by our id or `channel:number`."""
+        return self.http.send("GET", f"/v1/orders/{quote(order, safe='')}", Order)
+
+    def orders(
+        self, channel: str | None = None, changed_since: datetime | None = None
+    ) -> Iterator[Order]:
+        """All orders, or those of a channel, or those that changed since then."""
+        since = changed_since.isoformat() if changed_since else None
+        query = {"channel": channel, "changed_since": since}
+        while True:
+            page = self.http.send("GET", "/v1/orders", OrderPage, query=query)
+            yield from page.items
+            if page.next is None:
+                return
+            query["cursor"] = page.next
+
+    def cancel_order(
+        self,
+        order: str,
+        lines: Iterable[Units] = (),
+        *,
+        reason: str = "customer",
+        key: str | None = None,
+    ) -> CancelTaken:
+        """Ask for units back, all that is left without lines; the order tells what comes of it."""
+        body = {"lines": list(lines), "reason": reason}
+        path = f"/v1/orders/{quote(order, safe='')}/cancel"
+        return self.http.send("POST", path, CancelTaken, body, key=key)
+
+    def available(self, channel: str, skus: Sequence[str], method: str = "ship") -> dict[str, int]:
+        """Units of each SKU that the channel may sell now."""
+        body = {"channel": channel, "skus": skus, "method": method}
+        answer = self.http.send("POST", "/v1/ats", AvailableToSell, body)
+        return {one.sku: one.available for one in answer.items}
+
+    def promises(self, channel: str, quantities: Mapping[str, int], destination: Body) -> Promises:
+        """By when and how these units could be there: `destination` has at least a country."""
+        lines = [{"sku": sku, "quantity": quantity} for sku, quantity in quantities.items()]
+        body = {"channel": channel, "lines": lines, "destination": destination}
+        return self.http.send("POST", "/v1/promises", Promises, body)
+
+    def reserve(
+        self,
+        channel: str,
+        quantities: Mapping[str, int],
+        *,
+        minutes: int | None = None,
+        key: str | None = None,
+    ) -> Checkout:
+        """Keep units for a checkout; an order with its id as `checkout_id` takes them over."""
+        lines = [{"sku": sku, "quantity": quantity} for sku, quantity in quantities.items()]
+        body = {"channel": channel, "lines": lines, "minutes": minutes}
+        return self.http.send("POST", "/v1/checkouts", Checkout, body, key=key)
+
+    def extend_checkout(self, checkout: str, minutes: int) -> Checkout:
+        """Keep them for so long from now."""
+        path = f"/v1/checkouts/{checkout}/extend"
+        return self.http.send("POST", path, Checkout, {"minutes": minutes})
+
+    def drop_checkout(self, checkout: str) -> Checkout:
+        """Nobody buys them: they are for sale again."""
+        return self.http.send("DELETE", f"/v1/checkouts/{checkout}", Checkout)
 
     # Nodes ---------------------------------------------------------------------------------------
 

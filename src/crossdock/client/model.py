@@ -33,6 +33,100 @@ class BulkResult(msgspec.Struct, frozen=True):
     items: tuple[BulkItem, ...]
 
 
+class OrderLine(msgspec.Struct, frozen=True):
+    """A line and its units by state: open, soft, backordered, allocated, released, picked, packed,
+    shipped, canceled; and of the shipped: delivered, lost, returned."""
+
+    number: int
+    sku: str
+    quantity: int
+    units: dict[str, int]
+    payable: int
+
+
+class Order(msgspec.Struct, frozen=True):
+    """An order and what became of it; money is minor units of `currency`."""
+
+    id: str
+    channel: str
+    number: str
+    stage: str
+    revision: int
+    currency: str
+    total: int
+    lines: tuple[OrderLine, ...]
+    shipments: tuple[dict[str, Any], ...] = ()
+    holds: tuple[dict[str, Any], ...] = ()
+    cancellations: tuple[dict[str, Any], ...] = ()
+
+
+class OrderPage(msgspec.Struct, frozen=True):
+    """Some orders; `next` is the cursor of those that follow."""
+
+    items: tuple[Order, ...]
+    next: str | None = None
+
+
+class CancelTaken(msgspec.Struct, frozen=True):
+    """The wish is durable; the order's cancellations tell what becomes of it."""
+
+    order_id: str
+    request_id: str
+
+
+class Available(msgspec.Struct, frozen=True):
+    """Units of one SKU that may be sold now."""
+
+    sku: str
+    available: int
+
+
+class AvailableToSell(msgspec.Struct, frozen=True):
+    """What one channel may sell."""
+
+    as_of: datetime
+    items: tuple[Available, ...]
+
+
+class Option(msgspec.Struct, frozen=True):
+    """An open way and the date that can be kept; `cost` is the retailer's, in minor units."""
+
+    method: str
+    service: str
+    arrive_by: datetime
+    leave_by: datetime
+    cost: int
+    currency: str
+    store: str | None = None
+
+
+class Promises(msgspec.Struct, frozen=True):
+    """The ways that are open, soonest first, and those that are not, and why."""
+
+    options: tuple[Option, ...]
+    closed: tuple[dict[str, Any], ...] = ()
+
+
+class CheckoutLine(msgspec.Struct, frozen=True):
+    """How many of the units asked for are kept."""
+
+    number: int
+    sku: str
+    quantity: int
+    reserved: int
+
+
+class Checkout(msgspec.Struct, frozen=True):
+    """Units kept for a customer who is about to pay."""
+
+    id: str
+    status: str
+    complete: bool
+    expires_at: datetime
+    lines: tuple[CheckoutLine, ...]
+    order_id: str | None = None
+
+
 class WorkLine(msgspec.Struct, frozen=True):
     """Units of one order line at a node."""
 
