@@ -261,4 +261,40 @@ def test_without_its_issuer_the_api_asks_token_holders_to_wait(
         answer = api.post("/v1/orders", json=lamp("T-5"), headers=bearer(token))
         assert answer.status_code == 503, answer.text
         assert int(answer.headers["retry-after"]) > 0
+        assert "issuer" in answer.json()["detail"]
         assert api.post("/v1/orders", json=lamp("T-6"), headers=bearer(key)).status_code == 201
+
+
+class CountedKeys(IssuerKeys):
+    """Notes when the issuer is asked."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.read: list[float] = []
+
+    def _fetch(self, now: float) -> None:
+        self.read.append(now)
+        super()._fetch(now)
+
+
+def test_made_up_key_ids_hardly_ask_the_issuer(issuer: IssuerProcess, oidc: OidcSettings) -> None:
+    key = RSAKey.generate_key(2048)
+    now = [0.0]
+    keys = CountedKeys(oidc, 10, lambda: now[0])
+    tokens = Issuer(oidc, AccessSettings(), SystemClock(), keys)
+    for number in range(30):
+        now[0] += 1
+        with pytest.raises(ApiProblem, match="credential_refused"):
+            tokens.verify(jwt.encode({"alg": "RS256", "kid": f"no-{number}"}, {"sub": "x"}, key))
+    assert keys.read == [1, 11, 21]
+
+
+def test_an_issuer_that_is_away_is_not_asked_by_every_request() -> None:
+    gone = OidcSettings(issuer="http://127.0.0.1:9", audience=AUDIENCE)
+    now = [0.0]
+    keys = CountedKeys(gone, 10, lambda: now[0])
+    for _ in range(25):
+        now[0] += 1
+        with pytest.raises(IssuerUnreachable, match="cannot be read"):
+            keys.current()
+    assert keys.read == [1, 11, 21]

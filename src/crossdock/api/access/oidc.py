@@ -36,6 +36,8 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 
 _LONGEST_TOKEN = 16_000
 _FETCH_SECONDS = 5.0
+_UNREADABLE = (JoseError, ValueError, KeyError, TypeError)
+_ADVICE = "Check oidc.issuer and oidc.jwks_url, and that this machine reaches them."
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -55,6 +57,7 @@ class IssuerKeys:
         self._keys: KeySet | None = None
         self._read_at = float("-inf")
         self._tried_at = float("-inf")
+        self._failure = ""
         self._lock = threading.Lock()
 
     def current(self) -> KeySet:
@@ -67,10 +70,9 @@ class IssuerKeys:
             return self._keys
         try:
             return self._read(self._settings.jwks_seconds)
-        except IssuerUnreachable as unreachable:
+        except IssuerUnreachable:
             if self._keys is None or age > 10 * self._settings.jwks_seconds:
                 raise
-            log.warning("issuer_keys_not_renewed", problem=unreachable.problem)
             return self._keys
 
     def with_new_ones(self) -> KeySet:
@@ -80,15 +82,24 @@ class IssuerKeys:
     def _read(self, oldest_seconds: float) -> KeySet:
         with self._lock:
             now = self._monotonic()
-            if self._keys is not None and (
-                now - self._read_at < oldest_seconds
-                or now - self._tried_at < self._unknown_key_seconds
-            ):
+            if self._keys is not None and now - self._read_at < oldest_seconds:
                 return self._keys
-            self._tried_at = now
+            if now - self._tried_at >= self._unknown_key_seconds:
+                self._tried_at = now
+                self._failure = ""
+                self._fetch(now)
+            if self._failure:
+                raise IssuerUnreachable(self._failure, advice=_ADVICE)
+            assert self._keys is not None, "what was fetched without a failure is there"
+            return self._keys
+
+    def _fetch(self, now: float) -> None:
+        try:
             self._keys = _fetch(self._settings)
             self._read_at = now
-            return self._keys
+        except IssuerUnreachable as unreachable:
+            self._failure = unreachable.problem
+            log.warning("issuer_unreachable", problem=unreachable.problem)
 
 
 class Issuer:
@@ -159,10 +170,10 @@ def _fetch(settings: OidcSettings) -> KeySet:
             _require_safe(address, "The issuer's jwks_uri")
             found = client.get(address).raise_for_status().json()
         return KeySet.import_key_set(found)
-    except (httpx2.HTTPError, JoseError, ValueError, KeyError, TypeError) as failed:
+    except (httpx2.HTTPError, httpx2.InvalidURL, SettingRefused, *_UNREADABLE) as failed:
         raise IssuerUnreachable(
             f"The keys of {settings.issuer} cannot be read: {failed}.",
-            advice="Check oidc.issuer and oidc.jwks_url, and that this machine reaches them.",
+            advice=_ADVICE,
         ) from failed
 
 

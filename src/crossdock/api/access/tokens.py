@@ -9,8 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from crossdock.api.access.directory import Client, Directory
 from crossdock.api.access.errors import credential_refused
+from crossdock.api.access.faults import IssuerUnreachable
 from crossdock.api.access.keys import hash_of
 from crossdock.api.access.oidc import Issuer
+from crossdock.api.problems import unavailable
 from crossdock.settings import AccessSettings
 
 _TOKENS_KEPT = 10_000
@@ -35,7 +37,7 @@ class Tokens:
         self._verified: dict[bytes, tuple[float, Client]] = {}
 
     async def find(self, token: str) -> Client:
-        """The client of an access token. Raises ApiProblem 401, or IssuerUnreachable."""
+        """The client of an access token. Raises ApiProblem 401, or 503 without issuer."""
         if self._issuer is None:
             raise credential_refused("It is no API key, and no issuer of tokens is configured.")
         hashed = hash_of(token)
@@ -44,7 +46,10 @@ class Tokens:
         if client is not None and now - verified_at < self._seconds:
             return client
         loop = asyncio.get_running_loop()
-        grant = await loop.run_in_executor(self._threads, self._issuer.verify, token)
+        try:
+            grant = await loop.run_in_executor(self._threads, self._issuer.verify, token)
+        except IssuerUnreachable as unreachable:
+            raise unavailable("The issuer of access tokens cannot be reached.") from unreachable
         await self._directory.refresh()
         client = self._directory.client_of(grant)
         if len(self._verified) >= _TOKENS_KEPT:

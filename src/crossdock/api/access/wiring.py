@@ -55,7 +55,9 @@ class Access:
             services.live.url, size=_THREADS, application_name="crossdock api access"
         )
         self.directory = Directory(self._pool, services.clock, settings.access, self._threads)
-        self.tokens = Tokens(issuer, self.directory, settings.access, self._threads)
+        # Threads of their own: an issuer that is slow to answer is not to delay the keys.
+        self._slow_threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="tokens")
+        self.tokens = Tokens(issuer, self.directory, settings.access, self._slow_threads)
         self.quotas = Quotas(
             self._pool, services.clock, settings.access.window_seconds, self._threads
         )
@@ -79,6 +81,7 @@ class Access:
     def close(self) -> None:
         """End the threads and close the connections."""
         self._threads.shutdown()
+        self._slow_threads.shutdown(wait=False, cancel_futures=True)
         self._pool.close()
 
 
