@@ -210,9 +210,11 @@ def test_two_runners_never_run_one_job(
     path = f"/v1/files/{opened(api, kind='prices')}"
     api.put(f"{path}/content", params={"complete": True}, content=lines({"sku": "mug", "cost": 1}))
     with contextlib.closing(db.connect(api_url)) as other:
-        other.execute("SELECT pg_advisory_lock(hashtextextended(%s, 8))", [f"file_job {path[10:]}"])
+        name = [f"file_job {path[10:]}"]
+        other.execute("SELECT pg_advisory_lock(hashtextextended(%s, 8))", name)
         assert not run_next(runner, SystemClock(), threading.Event())
-    assert run_next(runner, SystemClock(), threading.Event())
+        other.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 8))", name)
+        assert run_next(runner, SystemClock(), threading.Event())
 
 
 def test_a_file_that_is_not_what_it_says_fails_and_tells_why(

@@ -15,7 +15,10 @@ from crossdock.api.routes import (
     master,
     orders,
     orders_in,
+    payments,
     promises,
+    records,
+    shipments,
     webhooks,
     work,
 )
@@ -37,4 +40,7 @@ ROUTERS: tuple[ControllerRouterHandler, ...] = (
     promises.router,
     checkout.router,
     files.router,
+    shipments.router,
+    payments.router,
+    records.router,
 )

@@ -10,7 +10,8 @@ from uuid import UUID, uuid4
 import msgspec
 from litestar import Response, Router, get, post, put
 from litestar.concurrency import sync_to_thread
-from litestar.params import PathParameter, QueryParameter
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from crossdock.api.access.caller import Caller
 from crossdock.api.documents import answers
@@ -72,7 +73,10 @@ _Job = Annotated[UUID, PathParameter(name="job", description="The job's id.")]
     sync_to_thread=True,
 )
 def open_file(
-    data: NewFile, caller: Caller, services: Services, idempotency_key: IdempotencyKey = None
+    data: JSONBody[NewFile],
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[FileJob]:
     """Begin a file: say what it is, send its content next."""
     backend = services.of(caller)
@@ -110,8 +114,8 @@ def _require_whole(data: NewFile, connection: Connection) -> None:
 
 @get("/files", opt=_OPT, sync_to_thread=True)
 def list_files(
-    caller: Caller,
-    services: Services,
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
     changed_since: Annotated[Moment | None, QueryParameter(required=False)] = None,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
@@ -127,7 +131,9 @@ def list_files(
 
 
 @get("/files/{job:uuid}", opt=_OPT, responses=answers(NOT_FOUND), sync_to_thread=True)
-def read_file(job: _Job, caller: Caller, services: Services) -> FileJob:
+def read_file(
+    job: _Job, caller: NamedDependency[Caller], services: NamedDependency[Services]
+) -> FileJob:
     """Read how far a job has come."""
     with services.of(caller).reading() as connection:
         return _job(connection, str(job))
@@ -142,8 +148,8 @@ def read_file(job: _Job, caller: Caller, services: Services) -> FileJob:
 async def send_content(
     job: _Job,
     request: TypedRequest,
-    caller: Caller,
-    services: Services,
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
     offset: Annotated[
         int, QueryParameter(ge=0, le=MOST_BYTES, description="The byte that this begins at.")
     ] = 0,
@@ -189,8 +195,8 @@ async def _parts(request: TypedRequest) -> AsyncIterator[bytes]:
 )
 def complete_file(
     job: _Job,
-    caller: Caller,
-    services: Services,
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
     total_bytes: Annotated[int, QueryParameter(ge=0, le=MOST_BYTES)],
 ) -> FileJob:
     """Say that the file is whole, with its length; it is loaded next."""
@@ -206,7 +212,9 @@ def complete_file(
     responses=answers(NOT_FOUND, FILE_CLOSED),
     sync_to_thread=True,
 )
-def cancel_file(job: _Job, caller: Caller, services: Services) -> FileJob:
+def cancel_file(
+    job: _Job, caller: NamedDependency[Caller], services: NamedDependency[Services]
+) -> FileJob:
     """Stop a job. Rows that were taken stay taken; the job says how many."""
     backend = services.of(caller)
     with backend.writing() as connection:
@@ -225,8 +233,8 @@ def cancel_file(job: _Job, caller: Caller, services: Services) -> FileJob:
 @get("/files/{job:uuid}/results", opt=_OPT, responses=answers(NOT_FOUND), sync_to_thread=True)
 def list_results(
     job: _Job,
-    caller: Caller,
-    services: Services,
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
     refused: Annotated[
         bool, QueryParameter(description="Only the rows that were refused.")
     ] = False,

@@ -12,7 +12,8 @@ from uuid import uuid4
 import msgspec
 from litestar import Response, Router, get, post
 from litestar.concurrency import sync_to_thread
-from litestar.params import QueryParameter
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, QueryParameter
 
 from crossdock.api.access.caller import Caller
 from crossdock.api.documents import answers
@@ -66,14 +67,18 @@ STALE_QUANTITY = problem_type(
     remedy="Look at `actual_quantity`, decide anew, and send it as expected_quantity.",
 )
 
+CorrectionsAsked = Annotated[
+    tuple[CorrectionAsked, ...], msgspec.Meta(min_length=1, max_length=MOST_CORRECTIONS)
+]
+
 _READ = {"permission": "inventory:read"}
 _WRITE = {"permission": "inventory:write"}
 
 
 @get("/inventory/levels", opt=_READ, sync_to_thread=True)
 def list_levels(
-    caller: Caller,
-    services: Services,
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
     node: Annotated[str | None, QueryParameter(max_length=200, required=False)] = None,
     sku: Annotated[str | None, QueryParameter(max_length=200, required=False)] = None,
     changed_since: Annotated[Moment | None, QueryParameter(required=False)] = None,
@@ -98,7 +103,10 @@ def list_levels(
     sync_to_thread=True,
 )
 def report_moves(
-    data: Moves, caller: Caller, services: Services, idempotency_key: IdempotencyKey = None
+    data: JSONBody[Moves],
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[MovesTaken]:
     """Report what moved. Each move is booked once, in whatever order they come.
 
@@ -167,7 +175,10 @@ def _flawed_moves(
     sync_to_thread=True,
 )
 def report_counts(
-    data: Counts, caller: Caller, services: Services, idempotency_key: IdempotencyKey = None
+    data: JSONBody[Counts],
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[CountsTaken]:
     """Report a snapshot of one node as of a time. An older one than the last changes nothing."""
     backend = services.of(caller)
@@ -225,9 +236,9 @@ def _take(
     responses=answers(INVALID_STOCK, IDEMPOTENCY_CONFLICT, STALE_QUANTITY),
 )
 async def correct_stock(
-    data: CorrectionAsked,
-    caller: Caller,
-    services: Services,
+    data: JSONBody[CorrectionAsked],
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[CorrectionMade]:
     """Set a bucket to what is there, if it still holds what you saw (compare and swap)."""
@@ -264,11 +275,9 @@ async def correct_stock(
     responses=answers(IDEMPOTENCY_CONFLICT),
 )
 async def correct_many(
-    data: Annotated[
-        tuple[CorrectionAsked, ...], msgspec.Meta(min_length=1, max_length=MOST_CORRECTIONS)
-    ],
-    caller: Caller,
-    services: Services,
+    data: JSONBody[CorrectionsAsked],
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
     idempotency_key: IdempotencyKey = None,
 ) -> CorrectionResults:
     """Correct many buckets at once; each is decided by itself, in the order sent."""

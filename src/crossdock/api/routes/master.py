@@ -8,7 +8,8 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 from litestar import Response, Router, delete, get, post, put
-from litestar.params import PathParameter, QueryParameter
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from crossdock.api.access.caller import Caller
 from crossdock.api.documents import answers
@@ -87,8 +88,8 @@ Since = Annotated[
 
 @get("/nodes", opt=_READ, sync_to_thread=True)
 def list_nodes(
-    caller: Caller,
-    services: Services,
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
     changed_since: Since = None,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
@@ -109,7 +110,9 @@ def list_nodes(
 
 
 @get("/nodes/{node:str}", opt=_READ, responses=answers(NOT_FOUND), sync_to_thread=True)
-def read_node(node: _Path, caller: Caller, services: Services) -> Response[Node]:
+def read_node(
+    node: _Path, caller: NamedDependency[Caller], services: NamedDependency[Services]
+) -> Response[Node]:
     """Read a node."""
     with services.of(caller).reading() as connection:
         found = _find(connection, NODES, node)
@@ -121,9 +124,9 @@ def read_node(node: _Path, caller: Caller, services: Services) -> Response[Node]
 @put("/nodes/{node:str}", opt=_WRITE, responses=_PUT_ERRORS, sync_to_thread=True)
 def put_node(
     node: _Path,
-    data: Node,
-    caller: Caller,
-    services: Services,
+    data: JSONBody[Node],
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[Node]:
@@ -139,7 +142,10 @@ def put_node(
     sync_to_thread=True,
 )
 def load_nodes(
-    data: Records, caller: Caller, services: Services, idempotency_key: IdempotencyKey = None
+    data: JSONBody[Records],
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[RecordResults]:
     """Make or change many nodes; a field that is not sent stays as it is."""
     return _bulk(NODES, data, caller, services, idempotency_key)
@@ -147,8 +153,8 @@ def load_nodes(
 
 @get("/products", opt=_READ, sync_to_thread=True)
 def list_products(
-    caller: Caller,
-    services: Services,
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
     changed_since: Since = None,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
@@ -159,7 +165,9 @@ def list_products(
 
 
 @get("/products/{sku:str}", opt=_READ, responses=answers(NOT_FOUND), sync_to_thread=True)
-def read_product(sku: _Path, caller: Caller, services: Services) -> Response[Product]:
+def read_product(
+    sku: _Path, caller: NamedDependency[Caller], services: NamedDependency[Services]
+) -> Response[Product]:
     """Read a product."""
     with services.of(caller).reading() as connection:
         found = _find(connection, PRODUCTS, sku)
@@ -171,9 +179,9 @@ def read_product(sku: _Path, caller: Caller, services: Services) -> Response[Pro
 @put("/products/{sku:str}", opt=_WRITE, responses=_PUT_ERRORS, sync_to_thread=True)
 def put_product(
     sku: _Path,
-    data: Product,
-    caller: Caller,
-    services: Services,
+    data: JSONBody[Product],
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[Product]:
@@ -189,7 +197,10 @@ def put_product(
     sync_to_thread=True,
 )
 def load_products(
-    data: Records, caller: Caller, services: Services, idempotency_key: IdempotencyKey = None
+    data: JSONBody[Records],
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[RecordResults]:
     """Make or change many products; a field that is not sent stays as it is."""
     return _bulk(PRODUCTS, data, caller, services, idempotency_key)
@@ -197,8 +208,8 @@ def load_products(
 
 @get("/prices", opt=_READ, sync_to_thread=True)
 def list_prices(
-    caller: Caller,
-    services: Services,
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
     changed_since: Since = None,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
@@ -209,7 +220,9 @@ def list_prices(
 
 
 @get("/prices/{sku:str}", opt=_READ, responses=answers(NOT_FOUND), sync_to_thread=True)
-def read_price(sku: _Path, caller: Caller, services: Services) -> Response[Price]:
+def read_price(
+    sku: _Path, caller: NamedDependency[Caller], services: NamedDependency[Services]
+) -> Response[Price]:
     """Read a price."""
     with services.of(caller).reading() as connection:
         found = _find(connection, PRICES, sku)
@@ -221,9 +234,9 @@ def read_price(sku: _Path, caller: Caller, services: Services) -> Response[Price
 @put("/prices/{sku:str}", opt=_WRITE, responses=_PUT_ERRORS, sync_to_thread=True)
 def put_price(
     sku: _Path,
-    data: Price,
-    caller: Caller,
-    services: Services,
+    data: JSONBody[Price],
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[Price]:
@@ -239,7 +252,10 @@ def put_price(
     sync_to_thread=True,
 )
 def load_prices(
-    data: Records, caller: Caller, services: Services, idempotency_key: IdempotencyKey = None
+    data: JSONBody[Records],
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[RecordResults]:
     """Set many prices; a field that is not sent stays as it is."""
     return _bulk(PRICES, data, caller, services, idempotency_key)
@@ -367,8 +383,8 @@ def _results(kind: Kind, data: Sequence[dict[str, object]], loaded: Loaded) -> l
 @get("/references/{kind:str}", opt=_READ, sync_to_thread=True)
 def list_references(
     kind: ReferenceKind,
-    caller: Caller,
-    services: Services,
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
     system: Annotated[str | None, QueryParameter(max_length=200, required=False)] = None,
     our_id: Annotated[str | None, QueryParameter(max_length=200, required=False)] = None,
     external_id: Annotated[str | None, QueryParameter(max_length=200, required=False)] = None,
@@ -403,9 +419,9 @@ def list_references(
     sync_to_thread=True,
 )
 def put_reference(
-    data: Reference,
-    caller: Caller,
-    services: Services,
+    data: JSONBody[Reference],
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
     idempotency_key: IdempotencyKey = None,
 ) -> ReferenceSeen:
     """Tell what another system calls a thing of ours; every look-up takes it from then on."""
@@ -437,8 +453,8 @@ def put_reference(
 def drop_reference(
     kind: ReferenceKind,
     reference: _Path,
-    caller: Caller,
-    services: Services,
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
     idempotency_key: IdempotencyKey = None,
 ) -> None:
     """Forget what another system (`system:reference`) calls a thing of ours."""

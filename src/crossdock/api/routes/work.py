@@ -9,7 +9,8 @@ from typing import Annotated
 import msgspec
 from litestar import Response, Router, get, post
 from litestar.concurrency import sync_to_thread
-from litestar.params import PathParameter, QueryParameter
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from crossdock.api import feeds
 from crossdock.api.access.caller import Caller
@@ -88,8 +89,8 @@ ChangedSince = Annotated[
 
 @get("/work", opt={"permission": "work:read"}, sync_to_thread=True)
 def pull_work(
-    caller: Caller,
-    services: Services,
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
     node: NodeFilter = None,
     changed_since: ChangedSince = None,
     cursor: Cursor = None,
@@ -124,7 +125,9 @@ def _nodes(connection: Connection, caller: Caller, node: str | None) -> list[str
     responses=answers(NOT_FOUND),
     sync_to_thread=True,
 )
-def read_work(work: Work, caller: Caller, services: Services) -> WorkItem:
+def read_work(
+    work: Work, caller: NamedDependency[Caller], services: NamedDependency[Services]
+) -> WorkItem:
     """Read one piece of work."""
     with services.of(caller).reading() as connection:
         found = _find(connection, caller, [work]).get(work)
@@ -141,9 +144,9 @@ _WRITE = {"permission": "work:write"}
 @post("/work/{work:str}/acknowledge", status_code=202, opt=_WRITE, responses=_ERRORS)
 async def acknowledge(
     work: Work,
-    data: Acknowledgement,
-    caller: Caller,
-    services: Services,
+    data: JSONBody[Acknowledgement],
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[WorkTaken]:
     """Take the work."""
@@ -153,9 +156,9 @@ async def acknowledge(
 @post("/work/{work:str}/decline", status_code=202, opt=_WRITE, responses=_ERRORS)
 async def decline(
     work: Work,
-    data: Decline,
-    caller: Caller,
-    services: Services,
+    data: JSONBody[Decline],
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[WorkTaken]:
     """Give the work back; another node is found for what was not shipped."""
@@ -165,9 +168,9 @@ async def decline(
 @post("/work/{work:str}/answer-recall", status_code=202, opt=_WRITE, responses=_ERRORS)
 async def answer_recall(
     work: Work,
-    data: RecallAnswer,
-    caller: Caller,
-    services: Services,
+    data: JSONBody[RecallAnswer],
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[WorkTaken]:
     """Say which of the units asked for are given back; the rest is gone or too late."""
@@ -177,9 +180,9 @@ async def answer_recall(
 @post("/work/{work:str}/pick", status_code=202, opt=_WRITE, responses=_ERRORS)
 async def pick(
     work: Work,
-    data: Pick,
-    caller: Caller,
-    services: Services,
+    data: JSONBody[Pick],
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[WorkTaken]:
     """Tell which units are in hand, and which could not be found and why."""
@@ -189,9 +192,9 @@ async def pick(
 @post("/work/{work:str}/pack", status_code=202, opt=_WRITE, responses=_ERRORS)
 async def pack(
     work: Work,
-    data: Pack,
-    caller: Caller,
-    services: Services,
+    data: JSONBody[Pack],
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[WorkTaken]:
     """Tell which units are in packages."""
@@ -201,9 +204,9 @@ async def pack(
 @post("/work/{work:str}/ship", status_code=202, opt=_WRITE, responses=_SHIP_ERRORS)
 async def ship(
     work: Work,
-    data: Ship,
-    caller: Caller,
-    services: Services,
+    data: JSONBody[Ship],
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[WorkTaken]:
     """Tell which packages left. What was not picked or packed before, was so now."""
@@ -213,13 +216,16 @@ async def ship(
 @post("/work/{work:str}/hand-over", status_code=202, opt=_WRITE, responses=_SHIP_ERRORS)
 async def hand_over(
     work: Work,
-    data: HandOver,
-    caller: Caller,
-    services: Services,
+    data: JSONBody[HandOver],
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
     idempotency_key: IdempotencyKey = None,
 ) -> Response[WorkTaken]:
     """Tell what the customer took along."""
     return await _tell(work, data, caller, services, idempotency_key)
+
+
+WorkUpdates = Annotated[tuple[WorkUpdate, ...], msgspec.Meta(min_length=1, max_length=MOST_UPDATES)]
 
 
 class UpdateResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -249,9 +255,9 @@ class UpdateResults(msgspec.Struct, frozen=True):
     responses=answers(IDEMPOTENCY_CONFLICT),
 )
 async def update_many(
-    data: Annotated[tuple[WorkUpdate, ...], msgspec.Meta(min_length=1, max_length=MOST_UPDATES)],
-    caller: Caller,
-    services: Services,
+    data: JSONBody[WorkUpdates],
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
     idempotency_key: IdempotencyKey = None,
 ) -> UpdateResults:
     """Tell of many pieces of work at once; each is taken or refused by itself."""

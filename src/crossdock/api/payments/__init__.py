@@ -1,0 +1,1 @@
+"""How orders are paid, as finance and payment systems see it."""

@@ -1,0 +1,1 @@
+"""What was decided, told and asked for, for whoever has to explain it."""

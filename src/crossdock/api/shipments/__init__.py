@@ -1,0 +1,1 @@
+"""What left, and where it is."""
