@@ -1511,7 +1511,7 @@ END $$;
 
 -- ================================================================================================
 
--- Who may call the API: keys, the secrets that open them, and how much each client used of its quota.
+-- Who may call the API: keys, the secrets that open them, and what each client used of its quota.
 
 -- What a client may do. Its id is the caller's and outlives its secrets. In `grants` stand names of
 -- roles and permissions; a scope that is null is open, '*' in it says that this is meant.
