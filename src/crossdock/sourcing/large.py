@@ -25,6 +25,9 @@ SHIFTED_LINES = 40
 """Up to so many, lines are moved between the nodes of every set; else only of the last ones."""
 SHIFT_PASSES = 3
 
+IN_USE = -1
+"""Instead of what opening a node costs, which is never below zero."""
+
 Floats = npt.NDArray[np.float64]
 NOT_HELD = np.inf
 
@@ -327,22 +330,32 @@ class _Placed:
 
     def best_division(self, k: int) -> Division | None:
         """The split of a bundle that adds least to what is placed."""
-        search = self.search
-        best: tuple[int, Division] | None = None
+        search, overlap = self.search, self.search.job.overlap
+        room = search.max_nodes - len(self.grams)
+        openings: dict[int, int] = dict.fromkeys(self.grams, IN_USE)
+        best: Division | None = None
+        least = 0
         for division in search.divided[k]:
-            fresh = {node for node, _, _ in division[1]} - self.grams.keys()
-            if len(self.grams) + len(fresh) > search.max_nodes:
-                continue
-            if search.job.overlap and not self.enough(*division[1]):
-                continue
-            least = search.view.rows[1 + search.rules.tare]
-            adds = division[0] + sum(
-                search.fixed[node] + search.rules.split + least[search.view.cell.zones[node]]
-                for node in fresh
-            )
-            if best is None or adds < best[0]:
-                best = (adds, division)
-        return best[1] if best else None
+            adds, fresh = division[0], 0
+            if best is not None and adds >= least:
+                break  # They come cheapest first, before what using a node costs.
+            for node, _, _ in division[1]:
+                opening = openings.get(node)
+                if opening is None:
+                    opening = openings[node] = self._opening(node)
+                if opening != IN_USE:
+                    adds += opening
+                    fresh += 1
+            cheaper = best is None or adds < least
+            if cheaper and fresh <= room and not (overlap and not self.enough(*division[1])):
+                best, least = division, adds
+        return best
+
+    def _opening(self, node: int) -> int:
+        """What it adds to use a node, its lightest package included."""
+        search = self.search
+        rows, zones, rules = search.view.rows, search.view.cell.zones, search.rules
+        return search.fixed[node] + rules.split + rows[1 + rules.tare][zones[node]]
 
     def plan(self) -> Plan | None:
         """The plan with nodes and freight; None when a rule forbids it."""
