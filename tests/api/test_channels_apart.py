@@ -17,6 +17,8 @@ from tests.api.keys import bearer, make_key
 from tests.api.retail import Retail
 from tests.integration.orders.shop import BOSTON
 
+pytestmark = pytest.mark.slow
+
 ALL_OF_CHANNELS = sorted(name for name, one in PERMISSIONS.items() if one.side is Side.CHANNELS)
 LEFT_BEHIND = ("inbox", "dedupe", "sales_order", "order_edit", "cancellation", "checkout")
 """Where anything that is taken leaves a row."""

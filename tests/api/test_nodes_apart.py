@@ -15,7 +15,9 @@ from tests.api.keys import bearer, make_key
 from tests.api.retail import Retail
 from tests.integration.orders.shop import BOSTON, DENVER
 
-NODES_OWN = ("work", "node")
+pytestmark = pytest.mark.slow
+
+NODES_OWN = ("work", "node", "shipment")
 """Parts of a path that name what is one node's."""
 SHARED = {"sku": "mug"}
 """Parts that name what is nobody's."""
@@ -34,8 +36,12 @@ def retail(api_url: str) -> Iterator[Retail]:
 
 @pytest.fixture
 def of_boston(retail: Retail) -> dict[str, str]:
-    """The parts of paths that name Boston and a piece of its work."""
-    return {"work": retail.work(retail.order(("mug", 1))).id, "node": BOSTON, **SHARED}
+    """The parts of paths that name Boston, a piece of its work, and what has left it."""
+    shipped = retail.order(("mug", 1))
+    retail.finish(shipped)
+    [(shipment,)] = retail.rows("SELECT id FROM shipment WHERE order_id = %s::uuid", shipped)
+    work = retail.work(retail.order(("mug", 1))).id
+    return {"work": work, "node": BOSTON, "shipment": str(shipment), **SHARED}
 
 
 def key_of(retail: Retail, node: str) -> dict[str, str]:

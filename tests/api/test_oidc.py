@@ -32,6 +32,8 @@ from tests.api.issuer import AUDIENCE, IssuerProcess, running_issuer
 from tests.api.keys import bearer, make_key
 from tests.api.test_orders_in import lamp
 
+pytestmark = pytest.mark.slow
+
 CLIENTS: dict[str, dict[str, Any]] = {
     "storefront": {"claims": {"roles": ["channel"], "channels": ["web"]}},
     "soho": {"claims": {"realm_access": {"roles": ["Store Staff"]}, "nodes": "S1 S2"}},

@@ -14,6 +14,7 @@ from litestar import Litestar
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 from litestar.openapi.spec import OpenAPI
+from litestar.routes import HTTPRoute
 from litestar.types import Message, Scope
 
 from crossdock import db
@@ -156,7 +157,8 @@ def state_security(document: OpenAPI, app: Litestar) -> None:
 
 def _handlers(app: Litestar) -> Iterator[tuple[str, Any]]:
     for route in app.routes:
-        for handler in getattr(route, "route_handlers", None) or [route.route_handler]:  # type: ignore[union-attr]
+        handlers = route.route_handlers if isinstance(route, HTTPRoute) else [route.route_handler]
+        for handler in handlers:
             if getattr(handler, "http_methods", None) != {"OPTIONS"}:
                 yield route.path_format, handler
 
