@@ -21,6 +21,7 @@ class Operation(NamedTuple):
     method: str
     path: str
     permission: str | None
+    description: str
     example: Any
     fitting: dict[str, str]
     """A value that fits, for each part of its path."""
@@ -54,7 +55,8 @@ def operations(app: Litestar) -> Iterator[Operation]:
                     if one["in"] == "path"
                 }
                 body = _body(item[method], document)
-                yield Operation(method, path, permission, body, fitting)
+                description = item[method].get("description", "")
+                yield Operation(method, path, permission, description, body, fitting)
 
 
 def _body(operation: dict[str, Any], document: dict[str, Any]) -> Any:

@@ -59,6 +59,8 @@ def test_only_what_is_meant_for_all_asks_for_no_credential(api: Client) -> None:
 def test_every_operation_says_which_permission_it_needs(asked: list[Operation]) -> None:
     assert len(asked) > 5
     assert {operation.permission for operation in asked} <= set(PERMISSIONS)
+    for operation in asked:
+        assert f"`{operation.permission}`" in operation.description, str(operation)
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,9 @@ def state_security(document: OpenAPI, app: Litestar) -> None:
                 continue
             permission = _permission(handler)
             operation.security = [{SECURITY_SCHEME: [permission]}] if permission else []
+            if permission:
+                said = (operation.description or "", f"Needs the permission `{permission}`.")
+                operation.description = "\n\n".join(filter(None, said))
 
 
 def _handlers(app: Litestar) -> Iterator[tuple[str, Any]]:
