@@ -76,10 +76,14 @@ def test_an_order_is_placed_worked_on_and_followed(client: Client, retail: Retai
     client.ship(work.id, lines, carrier="ups", tracking="1Z-C-1", shipment_id="s1")
     client.ship(work.id, lines, carrier="ups", tracking="1Z-C-1", shipment_id="s1")
     retail.settle()
+    assert client.read_work(work.id).work == "shipped"
+    client.delivered("1Z-C-1")
+    retail.settle()
     while publish(retail.connection):
         pass
 
-    assert client.read_work(work.id).work == "shipped"
+    assert client.read_work(work.id).work == "delivered"
+    assert client.order("web:C-1").stage == "closed"
     kinds = [event.type[10:-3] for event in client.events(order=placed.id)]
     assert kinds[0] == "sales_order.placed" and kinds.count("shipment.left") == 1
     [left] = client.events(types=["crossdock.shipment.*"], order=placed.id)

@@ -23,6 +23,7 @@ from crossdock.client.model import (
     PlacedOrder,
     Promises,
     Taken,
+    TrackingTaken,
     Units,
     Webhook,
     WebhookSecret,
@@ -223,6 +224,20 @@ class Client:
         # The node's own name of it says already that a repeat is one; the key may be any.
         key = f"{work}/{what}/{name}" if name else None
         return self.http.send("POST", path, WorkTaken, body, key=key)
+
+    def delivered(self, tracking: str, at: datetime | None = None, *, work: str = "") -> WorkTaken:
+        """The carrier says that the package of that number arrived.
+
+        `work` lets it be told before the node's own shipment is booked.
+        """
+        body = {
+            "event": "delivered",
+            "tracking": tracking,
+            "work": work,
+            "at": at or datetime.now(UTC),
+        }
+        taken = self.http.send("POST", "/v1/shipments/tracking", TrackingTaken, body)
+        return WorkTaken(taken.work_id, taken.order_id)
 
     # Stock ---------------------------------------------------------------------------------------
 

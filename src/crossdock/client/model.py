@@ -187,6 +187,13 @@ class WorkTaken(msgspec.Struct, frozen=True):
     order_id: str
 
 
+class TrackingTaken(msgspec.Struct, frozen=True):
+    """What a carrier told is durable."""
+
+    order_id: str
+    work_id: str
+
+
 class Taken(msgspec.Struct, frozen=True):
     """How many moves or counts are durable; `refused` names the others and why."""
 
