@@ -11,7 +11,12 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from crossdock.kernel.quantity import MAX_QUANTITY
-from crossdock.model.checks import MAX_KEY_CHARACTERS
+from crossdock.model.checks import (
+    MAX_ATTRIBUTE_CHARACTERS,
+    MAX_ATTRIBUTE_KEY_CHARACTERS,
+    MAX_ATTRIBUTES,
+    MAX_KEY_CHARACTERS,
+)
 from crossdock.model.fulfillment import Acknowledgement, WorkStatus
 from crossdock.model.orders import Method
 
@@ -21,6 +26,13 @@ MOST_TEXT = 500
 Word = Annotated[str, Meta(min_length=1, max_length=MAX_KEY_CHARACTERS)]
 Number = Annotated[int, Meta(ge=1, le=MAX_QUANTITY)]
 Text = Annotated[str, Meta(max_length=MOST_TEXT)]
+Attributes = Annotated[
+    dict[
+        Annotated[str, Meta(max_length=MAX_ATTRIBUTE_KEY_CHARACTERS)],
+        Annotated[str, Meta(max_length=MAX_ATTRIBUTE_CHARACTERS)],
+    ],
+    Meta(max_length=MAX_ATTRIBUTES),
+]
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -307,14 +319,14 @@ class LineEdit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """All attributes that a line is to have."""
 
     number: Number
-    attributes: dict[str, str]
+    attributes: Attributes
 
 
 class OrderEdit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is to be changed; what is left out stays."""
 
     customer: PersonEdit | UnsetType = UNSET
-    attributes: dict[str, str] | UnsetType = UNSET
+    attributes: Attributes | UnsetType = UNSET
     """All that the order is to have; a gift note is one."""
     groups: Annotated[tuple[GroupEdit, ...], Meta(max_length=MOST_LINES)] = ()
     lines: Annotated[tuple[LineEdit, ...], Meta(max_length=MOST_LINES)] = ()

@@ -49,7 +49,8 @@ CLOCK_SKEW = timedelta(seconds=10)
 
 def find_order(connection: Connection, caller: Caller, name: str) -> OrderRead:
     """An order by our id or an external reference. Raises ApiProblem 404."""
-    id = resolve(connection, "order", [name], is_id).get(name)
+    storable = [name] if "\0" not in name else []
+    id = resolve(connection, "order", storable, is_id).get(name)
     found = read_order(connection, id) if id is not None and is_id(id) else None
     if found is None or not caller.sees_channel(found.channel):
         raise ApiProblem(NOT_FOUND, f"There is no order {name[:200]!r}.")

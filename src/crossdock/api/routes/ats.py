@@ -16,6 +16,7 @@ from crossdock import db
 from crossdock.api import channel_examples as examples
 from crossdock.api.access.caller import Caller
 from crossdock.api.documents import answers
+from crossdock.api.filters import INVALID_FILTER, require_keys
 from crossdock.api.problems import NOT_FOUND, ApiProblem
 from crossdock.api.services import Services
 from crossdock.engine.transaction import Transaction
@@ -122,7 +123,7 @@ def _item(
 @get(
     "/ats",
     opt={"permission": "ats:read", "shed": "last", "answer_example": examples.ATS},
-    responses=answers(NOT_FOUND),
+    responses=answers(NOT_FOUND, INVALID_FILTER),
 )
 async def read_ats(
     caller: NamedDependency[Caller],
@@ -164,7 +165,7 @@ async def read_ats(
         "example": examples.ATS_QUESTION,
         "answer_example": examples.ATS,
     },
-    responses=answers(NOT_FOUND),
+    responses=answers(NOT_FOUND, INVALID_FILTER),
 )
 async def ask_ats(
     data: JSONBody[AtsQuestion],
@@ -180,6 +181,9 @@ async def ask_ats(
 
 
 async def _answer(caller: Caller, services: Services, asked: Asked) -> AvailableToSell:
+    require_keys(channel=asked.channel, node=asked.node)
+    for sku in asked.skus:
+        require_keys(sku=sku)
     if not caller.sees_channel(asked.channel):
         raise ApiProblem(NOT_FOUND, f"There is no channel {asked.channel!r}.")
     answer = await services.of(caller).group("ats", look_up).put(asked)

@@ -9,6 +9,7 @@ from uuid import uuid4
 from litestar import Response, Router, delete, get, post
 from litestar.concurrency import sync_to_thread
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody, PathParameter
 
 from crossdock.api import channel_examples as examples
@@ -53,6 +54,12 @@ CHECKOUT_OVER = problem_type(
     remedy="Read it to see how it ended; reserve anew if the customer still wants to buy.",
 )
 
+ASKED = {
+    202: ResponseSpec(
+        CheckoutRead, description="Durable, and no worker has looked yet", generate_examples=False
+    )
+}
+
 OVER = ("confirmed", "expired", "dropped")
 
 CheckoutId = Annotated[
@@ -67,7 +74,7 @@ CheckoutId = Annotated[
         "example": examples.RESERVE,
         "answer_example": examples.CHECKOUT,
     },
-    responses=answers(NOT_FOUND, INVALID_CHECKOUT, IDEMPOTENCY_CONFLICT),
+    responses=ASKED | answers(NOT_FOUND, INVALID_CHECKOUT, IDEMPOTENCY_CONFLICT),
 )
 async def reserve(
     data: JSONBody[Reserve],
@@ -84,10 +91,10 @@ async def reserve(
     backend = services.of(caller)
     if not caller.sees_channel(data.channel):
         raise ApiProblem(NOT_FOUND, f"There is no channel {data.channel!r}.")
-    minutes = await sync_to_thread(_minutes, backend, data)
     problems = _problems(data)
     if problems:
         raise ApiProblem(INVALID_CHECKOUT, errors=problems)
+    minutes = await sync_to_thread(_minutes, backend, data)
     source, source_id = identity(caller, "checkout", idempotency_key, str(uuid4()))
     id = derive(EPOCH, "checkout", source, source_id)
     message = CheckoutRequested(
@@ -164,7 +171,7 @@ def read_checkout(
         "example": examples.EXTEND,
         "answer_example": examples.CHECKOUT,
     },
-    responses=answers(NOT_FOUND, CHECKOUT_OVER, IDEMPOTENCY_CONFLICT),
+    responses=ASKED | answers(NOT_FOUND, CHECKOUT_OVER, IDEMPOTENCY_CONFLICT),
 )
 async def extend(
     checkout: CheckoutId,
@@ -196,7 +203,7 @@ async def extend(
     "/checkouts/{checkout:str}",
     status_code=200,
     opt={"permission": "reservations:write", "answer_example": examples.CHECKOUT},
-    responses=answers(NOT_FOUND, CHECKOUT_OVER),
+    responses=ASKED | answers(NOT_FOUND, CHECKOUT_OVER),
 )
 async def drop(
     checkout: CheckoutId, caller: NamedDependency[Caller], services: NamedDependency[Services]

@@ -9,11 +9,14 @@ from uuid import uuid4
 from litestar import Response, get, patch, post
 from litestar.concurrency import sync_to_thread
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParameter
 
 from crossdock.api import channel_examples as examples
 from crossdock.api.access.caller import Caller
+from crossdock.api.correlation import note_inbound
 from crossdock.api.documents import answers
+from crossdock.api.filters import INVALID_FILTER, require_id, require_keys
 from crossdock.api.idempotency import REPLAYED, IdempotencyKey, identity, was_done_before
 from crossdock.api.orders import reading, store
 from crossdock.api.orders.editing import Edit, asked_of, problems_of, write_edits
@@ -83,13 +86,6 @@ ORDER_CLOSED = problem_type(
     cause="Every unit is delivered, returned or canceled: an edit would reach nobody.",
     remedy="Leave it as it is.",
 )
-INVALID_FILTER = problem_type(
-    "invalid_filter",
-    422,
-    "A filter cannot be",
-    cause="A query parameter has the right type and a value that nothing can have.",
-    remedy="Correct the parameter that `errors` names.",
-)
 _REFUSALS = {"stale": REVISION_CHANGED, "too_late": EDIT_TOO_LATE, "closed": ORDER_CLOSED}
 
 OrderName = Annotated[
@@ -114,7 +110,12 @@ NumberFilter = Annotated[
 ]
 StageFilter = Annotated[
     list[Stage] | None,
-    QueryParameter(name="stage", required=False, description="One of them; more than once: any."),
+    QueryParameter(
+        name="stage",
+        required=False,
+        max_items=10,
+        description="One of them; more than once: any.",
+    ),
 ]
 CustomerFilter = Annotated[
     Word | None, QueryParameter(name="customer", required=False, description="The customer's id.")
@@ -163,6 +164,7 @@ def read_order(
 @get(
     "/orders",
     opt={"permission": "orders:read", "answer_example": examples.ORDERS},
+    responses=answers(INVALID_FILTER),
     sync_to_thread=True,
 )
 def list_orders(
@@ -179,10 +181,12 @@ def list_orders(
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[OrderRead]:
     """List orders by the time they were placed at, or (with `changed_since`) by what changed."""
+    require_keys(channel=channel, number=number)
+    require_id("customer", customer)
     channels = None if caller.channels is None else sorted(caller.channels)
     if channel is not None:
         channels = [channel] if caller.sees_channel(channel) else []
-    wanted = Filter(channels, stage or (), _customer(customer))
+    wanted = Filter(channels, stage or (), customer)
     if number is not None and channel is None:
         raise ApiProblem(INVALID_FILTER, errors=[_NO_CHANNEL])
     with services.of(caller).reading() as connection:
@@ -197,14 +201,6 @@ def list_orders(
 _NO_CHANNEL = Problem(
     "channel", "no_channel", "A number is one channel's own.", "Name the channel beside it."
 )
-
-
-def _customer(text: str | None) -> str | None:
-    problems: list[Problem] = []
-    Findings(problems).identifier(text, "", "customer")
-    if problems:
-        raise ApiProblem(INVALID_FILTER, errors=problems)
-    return text
 
 
 @post(
@@ -263,6 +259,9 @@ def _cancel_problems(cancel: Cancel, order: OrderRead) -> list[Problem]:
     "/orders/{order:str}",
     opt={"permission": "orders:write", "example": examples.EDIT, "answer_example": examples.ORDER},
     responses={
+        202: ResponseSpec(
+            EditTaken, description="Durable, and not decided yet", generate_examples=False
+        ),
         **answers(
             NOT_FOUND,
             INVALID_EDIT,
@@ -300,7 +299,9 @@ async def edit_order(
         source, source_id, asked.message, _address(found), services.clock.now(), caller.name
     )
     edit = Edit(inbound, asked.parties, asked.addresses)
-    repeated = was_done_before(await backend.group("edits", write_edits).put(edit))
+    receipt = await backend.group("edits", write_edits).put(edit)
+    repeated = was_done_before(receipt)
+    note_inbound(inbound, receipt)
     request_id = asked.message.request_id
     result = await answer_of(backend, lambda c: store.edit_answer(c, found.id, request_id))
     headers = REPLAYED if repeated else {}

@@ -98,8 +98,6 @@ def ask_promises(
     Each says by when it arrives or is ready and what it is expected to cost. Nothing is reserved;
     put `arrive_by` into the order's delivery group as `promised_by`, and sourcing works to keep it.
     """
-    if not caller.sees_channel(data.channel):
-        raise ApiProblem(NOT_FOUND, f"There is no channel {data.channel!r}.")
     problems = unstorable(data)
     found = Findings(problems)
     place = data.destination
@@ -107,6 +105,8 @@ def ask_promises(
     found.place(place.latitude, place.longitude, "destination.")
     if problems:
         raise ApiProblem(INVALID_PROMISE, errors=problems)
+    if not caller.sees_channel(data.channel):
+        raise ApiProblem(NOT_FOUND, f"There is no channel {data.channel!r}.")
     return _answer(services.of(caller), data)
 
 
