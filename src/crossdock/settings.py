@@ -164,12 +164,18 @@ class ApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     worker_niceness: Annotated[
         int, Meta(ge=0, le=19, description="how far workers stand back behind the API; 0: not")
     ] = 10
+    test_mode: Annotated[
+        bool, Meta(description="whether `crossdock serve` also does the work of test keys")
+    ] = True
     read_connections: Annotated[
         int, Meta(ge=1, description="connections for reads, opened when needed")
     ] = 6
     write_connections: Annotated[
         int, Meta(ge=1, description="connections for writes beside the shared commits")
     ] = 4
+    header_seconds: Annotated[
+        int, Meta(ge=1, description="a client that sends its headers for longer is cut off")
+    ] = 10
     commit_items: Annotated[
         int, Meta(ge=1, description="requests that share one commit, at most")
     ] = 500

@@ -27,7 +27,9 @@ from crossdock.cli import (
     quarantine,
     run,
     schema,
+    serve,
     settings,
+    test_mode,
     workers,
 )
 from crossdock.cli.context import FaultsShown, Options
@@ -48,7 +50,9 @@ COMMANDS = (
     payloads.register,
     quarantine.register,
     run.register,
+    serve.register,
     settings.register,
+    test_mode.register,
     workers.register,
 )
 

@@ -29,6 +29,8 @@ from crossdock.kernel.errors import SettingRefused
 from crossdock.settings import CheckSettings, DispatcherSettings, EngineSettings
 from crossdock.webhooks.worker import run_events
 
+NO_CONNECTOR = "No connector to an outside system is configured."
+
 
 def register(app: typer.Typer) -> None:
     """Adds `worker` and `dispatcher`."""
@@ -45,7 +47,7 @@ def worker(
     Any number of workers, on any number of machines, share one database.
     """
     settings = settings_of(context)
-    stop = _until_told()
+    stop = until_told()
     with (
         open_database(context) as database,
         observed(settings.telemetry, "crossdock-worker") as spans,
@@ -93,7 +95,7 @@ def dispatcher(
     """Call outside systems and send webhooks until it is told to stop (Ctrl-C or SIGTERM)."""
     if not fakes:
         raise SettingRefused(
-            "No connector to an outside system is configured.",
+            NO_CONNECTOR,
             advice="This version brings the ports and their fakes: --fakes calls those.",
         )
     everything = settings_of(context)
@@ -105,7 +107,7 @@ def dispatcher(
         open_database(context) as database,
         observed(telemetry, "crossdock-dispatcher") as spans,
     ):
-        url, stop = database.url, _until_told()
+        url, stop = database.url, until_told()
 
         def connect(autocommit: bool) -> db.Connection:
             return db.connect(url, application_name="crossdock dispatcher", autocommit=autocommit)
@@ -165,7 +167,7 @@ def dispatch_limits_of(settings: DispatcherSettings) -> DispatchLimits:
     )
 
 
-def _until_told() -> threading.Event:
+def until_told() -> threading.Event:
     """An event that Ctrl-C and SIGTERM set."""
     stop = threading.Event()
     for told in (signal.SIGINT, signal.SIGTERM):

@@ -74,7 +74,7 @@ def _take_sound(
         connection, [(t.order.channel, t.order.number, t.order.id) for t in orders]
     )
     ours = [t for t in orders if named[t.order.channel, t.order.number] == t.order.id]
-    received = iter(inbox.receive(connection, [_inbound(t) for t in ours], now))
+    received = iter(inbox.receive(connection, [_inbound(t) for t in ours], now, zones={}))
     receipts = []
     new: list[TakenApart] = []
     for taken in orders:

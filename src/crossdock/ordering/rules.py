@@ -86,13 +86,23 @@ def flaws_of(order: SalesOrder) -> list[str]:
             flaws.append(f"line {line.number} has no units")
         if line.group not in groups:
             flaws.append(f"line {line.number} is in no group")
-    if not flaws:
+    if not flaws and _takes_something_off(order):
         flaws += [
             f"line {line.number} would cost less than nothing"
             for line, share in zip(order.lines, shares_of(order), strict=True)
             if line.total + sum(share) < 0
         ]
     return flaws
+
+
+def _takes_something_off(order: SalesOrder) -> bool:
+    """Whether any amount is below zero; without one no line can be."""
+    return (
+        any(line.total < 0 for line in order.lines)
+        or any(charge.amount < 0 for charge in order.charges)
+        or any(adjustment.amount < 0 for adjustment in order.adjustments)
+        or any(tax.amount < 0 for tax in order.taxes)
+    )
 
 
 def problems_of(order: SalesOrder) -> list[str]:

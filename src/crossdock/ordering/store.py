@@ -160,45 +160,39 @@ def name_orders(
     connection: db.Connection, orders: Sequence[tuple[str, str, str]]
 ) -> dict[tuple[str, str], str]:
     """Keep (channel, number, id) for good; returns the id each (channel, number) has."""
-    columns = _columns(sorted(orders))  # One order of locks for all who write here.
-    connection.execute(
+    rows = connection.execute(
         """
         INSERT INTO external_ref (system, kind, external_id, our_id)
         SELECT channel, 'order', number, id
         FROM unnest(%s::text[], %s::text[], %s::text[]) AS v (channel, number, id)
-        ON CONFLICT DO NOTHING
+        ON CONFLICT DO NOTHING RETURNING system, external_id, our_id
         """,
-        columns,
-        prepare=True,
-    )
-    rows = connection.execute(
-        """
-        SELECT v.channel, v.number, r.our_id
-        FROM unnest(%s::text[], %s::text[]) AS v (channel, number)
-        JOIN external_ref r ON r.system = v.channel AND r.company = '' AND r.kind = 'order'
-                           AND r.external_id = v.number
-        """,
-        columns[:2],
+        _columns(sorted(orders)),  # One order of locks for all who write here.
         prepare=True,
     ).fetchall()
-    return {(channel, number): our_id for channel, number, our_id in rows}
+    named = {(channel, number): our_id for channel, number, our_id in rows}
+    others = [(channel, number) for channel, number, _ in orders if (channel, number) not in named]
+    return named | known_orders(connection, others) if others else named
 
 
 def known_orders(
     connection: db.Connection, numbers: Sequence[tuple[str, str]]
-) -> set[tuple[str, str]]:
-    """Those of the (channel, number) that an order has already."""
+) -> dict[tuple[str, str], str]:
+    """The ids of those (channel, number) that an order has already."""
+    # One look into the index for each, whatever the planner believes of the table's size: right
+    # after the start it is thought to be small, and would be read as a whole.
     rows = connection.execute(
         """
-        SELECT v.channel, v.number
-        FROM unnest(%s::text[], %s::text[]) AS v (channel, number)
-        JOIN external_ref r ON r.system = v.channel AND r.company = '' AND r.kind = 'order'
-                           AND r.external_id = v.number
+        SELECT v.channel, v.number, r.our_id
+        FROM unnest(%s::text[], %s::text[]) AS v (channel, number),
+             LATERAL (SELECT our_id FROM external_ref
+                      WHERE system = v.channel AND company = '' AND kind = 'order'
+                        AND external_id = v.number LIMIT 1) r
         """,
         _columns(numbers),
         prepare=True,
     ).fetchall()
-    return {(channel, number) for channel, number in rows}
+    return {(channel, number): our_id for channel, number, our_id in rows}
 
 
 def kept_parties(connection: db.Connection, ids: Sequence[Id]) -> dict[Id, dict[str, object]]:

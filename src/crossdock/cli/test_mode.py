@@ -1,0 +1,39 @@
+"""`crossdock test-mode`: does the work of keys of mode test, on a schema of their own."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import typer
+
+from crossdock import db
+from crossdock.api.test_mode.running import run_test_mode, test_url
+from crossdock.cli.context import open_database, output, settings_of
+from crossdock.cli.workers import until_told
+from crossdock.kernel.clock import SystemClock
+from crossdock.webhooks.worker import keep_events
+
+
+def register(app: typer.Typer) -> None:
+    """Adds `test-mode`."""
+    app.command("test-mode")(test_mode)
+
+
+def test_mode(context: typer.Context) -> None:
+    """Run orders of test keys on made-up stock and fakes until told to stop.
+
+    It keeps the schema crossdock_test like the live one, whose master data it reads and where it
+    writes nothing. `crossdock serve` runs one.
+    """
+    webhooks, clock = settings_of(context).webhooks, SystemClock()
+    stop = until_told()
+    with open_database(context) as database:
+        url = test_url(database.url)
+
+        def connect(autocommit: bool) -> db.Connection:
+            return db.connect(url, application_name="crossdock test mode", autocommit=autocommit)
+
+        output.print("test mode runs; Ctrl-C stops it", highlight=False)
+        run_test_mode(
+            database.url, stop, clock=clock, more=(partial(keep_events, connect, clock, webhooks),)
+        )
