@@ -99,6 +99,20 @@ def test_a_csv_types_its_columns_and_leaves_out_empty_cells(
     assert [one["errors"][0]["code"] for one in refused] == ["wrong_type", "wrong_length"]
 
 
+def test_text_that_nobody_can_keep_is_refused_with_its_row(
+    api: Client, retail: Retail, runner: db.Connection
+) -> None:
+    bad = b'{"sku": "a\\u0000b", "name": "x"}\n{"sku": "OK-1", "name": "x\\u0000"}\n'
+    huge = b'{"sku": "OK-2", "name": "x", "price": 99999999999999999999999}\n'
+    job = loaded(api, runner, bad + huge + lines({"sku": "OK-3", "name": "x"}), kind="products")
+    assert (job["status"], job["rows_taken"], job["rows_refused"]) == ("done", 1, 3), job
+    content = b"sku,name\nLATIN,caf\xe9\nB\xe4R,x\nOK-4,x\n"
+    job = loaded(api, runner, content, kind="products", format="csv")
+    assert (job["status"], job["rows_taken"], job["rows_refused"]) == ("done", 1, 2), job
+    refused = api.get(f"/v1/files/{job['id']}/results", params={"refused": True}).json()["items"]
+    assert [one["key"] for one in refused] == ["LATIN", "B\\udce4R"]
+
+
 def test_stock_is_booked_as_of_its_time_and_what_a_full_file_leaves_out_is_zero(
     api: Client, retail: Retail, runner: db.Connection
 ) -> None:

@@ -106,6 +106,8 @@ def test_many_records_are_each_taken_or_refused(api: Client) -> None:
     assert answer["results"][4]["errors"][0]["path"] == "components"
     kept = api.get("/v1/products/LAMP").json()
     assert (kept["category"], kept["price"]) == ("light", 4999)  # What is not sent stays.
+    huge = [{"sku": "LAMP", "price": 10**30}]
+    assert told(api, "/v1/products/bulk", huge, key="bulk-2").json()["refused"] == 1
     again = told(api, "/v1/products/bulk", body, key="bulk-1")
     assert again.headers["idempotency-replayed"] == "true"
 

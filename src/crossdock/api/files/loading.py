@@ -64,8 +64,8 @@ def load_portion(
         loaded = catalog.load(connection, kind, found, job.created_by)
         refused += loaded.refused
         if job.is_full:
-            named = [str(row.content["sku"]) for row in sound if "sku" in row.content]
-            store.add_named(connection, job.id, {"": named})
+            named = {str(row.content.get("sku")) for row in sound}
+            store.add_named(connection, job.id, {"": [sku for sku in named if is_key(sku)]})
     return sorted(refused)
 
 

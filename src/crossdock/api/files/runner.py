@@ -29,6 +29,7 @@ from crossdock.inventory.facts.moves import terms_of
 from crossdock.inventory.facts.store import source_terms
 from crossdock.kernel.clock import Clock, SystemClock
 from crossdock.kernel.errors import Fault
+from crossdock.model.text import storable
 
 IDLE_SECONDS = 0.5
 KEPT_DAYS = 30
@@ -150,7 +151,16 @@ def _pieces(connection: Connection, job: Open) -> Iterator[bytes]:
 
 def _refusal_rows(job: Open, refused: Sequence[Refusal]) -> Iterator[tuple[str, int, str, str]]:
     for row in refused:
-        yield job.id, row.number, row.key, msgspec.json.encode(row.problems).decode()
+        problems = [
+            msgspec.structs.replace(p, path=_readable(p.path), message=_readable(p.message))
+            for p in row.problems
+        ]
+        yield job.id, row.number, _readable(row.key), msgspec.json.encode(problems).decode()
+
+
+def _readable(text: str) -> str:
+    """A text that can be kept: what cannot is shown by its escapes."""
+    return text if storable(text) else ascii(text)[1:-1]
 
 
 def _clear(connection: Connection, job: Open, clock: Clock) -> str:

@@ -108,5 +108,8 @@ def was_done(
     if key is None:
         return False
     name = identity(caller, operation, key, "")
-    named = content_of(*name, operation, {"body": content})
+    try:
+        named = content_of(*name, operation, {"body": content})
+    except OverflowError:  # A number that no field takes: no field can be named either.
+        named = content_of(*name, operation, {"body": repr(content)})
     return was_done_before(take_once(connection, [named], backend.clock.now())[0])
