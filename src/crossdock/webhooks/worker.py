@@ -43,6 +43,14 @@ def run_events(
     return threads
 
 
+def keep_events(
+    connect: Connect, clock: Clock, settings: WebhookSettings, stop: threading.Event
+) -> None:
+    """The same, and wait until they end."""
+    for thread in run_events(connect, clock, settings, stop):
+        thread.join()
+
+
 def limits_of(settings: WebhookSettings) -> WebhookLimits:
     """The limits as configured."""
     return WebhookLimits(
