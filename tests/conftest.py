@@ -31,6 +31,14 @@ _server_of_the_run = contextlib.ExitStack()
 _over: list[tuple[str, str]] = []
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--fuzz-minutes",
+        default="0",
+        help="How long each phase of tests/api/test_fuzz.py tries new requests.",
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Before xdist starts its workers: the one server they share."""
     is_controller = not hasattr(config, "workerinput")

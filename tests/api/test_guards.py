@@ -14,7 +14,7 @@ from litestar.response import Stream
 
 from crossdock.api import problems
 from crossdock.api.figures import ApiFigures
-from crossdock.api.guards import check_shape, nesting_of
+from crossdock.api.guards import check_shape, check_times, nesting_of
 from crossdock.api.logs import RequestLog
 from crossdock.api.operations import Shell, admit
 from crossdock.api.problems import ApiProblem
@@ -210,6 +210,24 @@ def test_a_compressed_body_is_refused_where_it_is_not_expected(app: Litestar) ->
 def test_a_path_with_too_long_a_query_is_refused(app: Litestar) -> None:
     answer = send_to(app, "/weigh?" + "q" * 300)
     assert (answer.status, answer.code) == (414, "uri_too_long")
+
+
+@pytest.mark.parametrize(
+    "time",
+    ["2026-11-03T09:41:00Z", "2026-11-03t09:41:00.25z", "2026-11-03T09:41:00%2B01:00"],
+)
+def test_a_time_in_a_query_says_its_zone(time: str) -> None:
+    check_times({"query_string": f"since={time}&x=0".encode()}, ["since"])  # type: ignore[typeddict-item]
+
+
+@pytest.mark.parametrize(
+    "time", ["0", "", "2026-11-03", "2026-11-03T09:41:00", "2026-11-03T09:41:00+01:00", "now"]
+)
+def test_a_number_or_a_time_without_zone_is_refused(time: str) -> None:
+    with pytest.raises(ApiProblem) as refused:
+        check_times({"query_string": f"since={time}".encode()}, ["since"])  # type: ignore[typeddict-item]
+    (found,) = refused.value.errors
+    assert (found.path, found.code) == ("since", "bad_time")
 
 
 def findings(document: object, limits: LimitsSettings = TINY_LIMITS) -> set[str]:

@@ -173,6 +173,20 @@ def test_metrics_are_shown_although_the_database_is_gone(api_url: str) -> None:
         assert any(name == "crossdock_requests_in_flight" for name, _ in found)
 
 
+def test_a_path_tells_all_its_methods(api: Client) -> None:
+    assert api.options("/v1/orders").headers["allow"] == "GET, POST, OPTIONS"
+    refused = api.put("/v1/orders")
+    assert (refused.status_code, refused.json()["code"]) == (405, "method_not_allowed")
+    assert {"GET", "POST"} <= set(refused.headers["allow"].split(", "))
+    assert api.options("/v1/nowhere").status_code == 404
+
+
+def test_a_time_that_is_none_is_refused_by_name(api: Client) -> None:
+    answer = api.get("/v1/orders?changed_since=0")
+    assert answer.status_code == 400
+    assert [error["path"] for error in answer.json()["errors"]] == ["changed_since"]
+
+
 def refusal(shedding: Shedding, **opt: Any) -> ProblemType | None:
     """Admits one request that never ends, or says how it is refused."""
     try:

@@ -66,6 +66,20 @@ def test_fields_named_after_a_secret_or_a_person_are_taken_out(logged: Logged) -
     assert line["email"] is None
 
 
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_a_traceback_shows_no_values_of_variables(form: str) -> None:
+    stream = io.StringIO()
+    logs.configure(form, stream=stream)
+    hidden = "-".join(["what", "nobody", "may", "read"])
+    try:
+        raise ValueError(len(hidden))
+    except ValueError as error:
+        structlog.get_logger().error("failed", exc_info=error)
+    structlog.reset_defaults()
+    assert "ValueError: 20" in stream.getvalue()
+    assert hidden not in stream.getvalue()
+
+
 def test_an_exception_is_cleaned_like_any_text(logged: Logged) -> None:
     try:
         raise ValueError("no mail to ada@lovelace.example")

@@ -27,7 +27,7 @@ from litestar.openapi.spec.enums import OpenAPIType
 from litestar.routes import HTTPRoute
 
 from crossdock import __version__
-from crossdock.api import guards, problems, shedding
+from crossdock.api import document_repairs, guards, problems, shedding
 from crossdock.api.access.errors import OF_A_CREDENTIAL
 from crossdock.api.problems import PROBLEM_JSON, ProblemDetails, ProblemType
 from crossdock.api.requests import NDJSON
@@ -96,6 +96,7 @@ def complete(app: Litestar) -> None:
             operation.request_body = handler.opt["body"]
         _add_answers(operation, path)
         _add_examples(operation, handler)
+    document_repairs.repair(app.openapi_schema)
 
 
 def operations_of(app: Litestar) -> Iterator[tuple[str, HTTPRouteHandler, Operation]]:

@@ -7,7 +7,10 @@ A body is read here, whole and within its limits, before any handler sees it. A 
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import Sequence
 from typing import Any, cast
+from urllib.parse import parse_qsl
 
 from litestar.types import HTTPReceiveMessage, HTTPScope, Receive
 
@@ -36,6 +39,9 @@ TOO_LONG_PATH = problem_type(
     remedy="Ask for fewer things at once.",
 )
 
+_time = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+).fullmatch
 _OPENING = b"{["
 _NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
 _CLOSE = {"connection": "close"}
@@ -46,6 +52,29 @@ def check_target(scope: HTTPScope, limits: LimitsSettings) -> None:
     """Raises ApiProblem 414 for a path and query over the limit."""
     if len(scope["path"]) + len(scope["query_string"]) > limits.query_characters:
         raise ApiProblem(TOO_LONG_PATH, f"Over {limits.query_characters:,} characters.")
+
+
+def check_times(scope: HTTPScope, names: Sequence[str]) -> None:
+    """Raises ApiProblem 400 for a parameter that is no RFC 3339 time with its zone.
+
+    Litestar would take a number for seconds since 1970, and a plus sign that is not encoded for a
+    blank.
+    """
+    if not names:
+        return
+    given = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    found = [
+        Problem(
+            name,
+            "bad_time",
+            f"{value[:40]!r} is no time with its zone.",
+            "Send it as in 2026-11-03T09:41:00Z; a plus sign in a URL is written %2B.",
+        )
+        for name, value in given
+        if name in names and _time(value) is None
+    ]
+    if found:
+        raise ApiProblem(MALFORMED, "A parameter does not fit.", found)
 
 
 class Body:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterator
 from typing import Any, cast
@@ -10,11 +11,16 @@ from typing import Any, cast
 from litestar import Litestar
 from litestar.connection import ASGIConnection
 from litestar.enums import ScopeType
+from litestar.exceptions import HTTPException
 from litestar.handlers.base import BaseRouteHandler
-from litestar.types import ASGIApp, HTTPScope, HTTPSendMessage, Receive, Scope, Send
+from litestar.openapi.spec import Operation, Parameter, Schema
+from litestar.response.base import ASGIResponse
+from litestar.types import ASGIApp, HTTPScope, HTTPSendMessage, Method, Receive, Scope, Send
+from litestar.utils import normalize_path
 
 from crossdock.api import guards
 from crossdock.api.correlation import NOTES, Notes, new_notes
+from crossdock.api.documents import operations_of
 from crossdock.api.figures import ApiFigures
 from crossdock.api.guards import Body
 from crossdock.api.logs import RequestLine, RequestLog, level_of, now_text
@@ -24,6 +30,12 @@ from crossdock.api.shedding import Shedding
 from crossdock.api.watch import Watch
 from crossdock.engine.tracing import Work, open_tracing
 from crossdock.settings import LimitsSettings
+
+METHODS: tuple[Method, ...] = ("DELETE", "GET", "PATCH", "POST", "PUT")
+"""Of all that a path may take, beside OPTIONS."""
+
+TIMES = "parameters that are a time"
+"""In the options of a handler; found in the document."""
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 
@@ -60,6 +72,8 @@ class Operations:
 def install(app: Litestar, services: Services) -> Litestar:
     """Puts all of it around the application."""
     operations = app.state.operations = Operations(services)
+    for _, handler, operation in operations_of(app):
+        handler.opt[TIMES] = _times_of(operation)
     app.on_startup.append(operations.start)
     app.on_shutdown.append(operations.stop)
     app.asgi_handler = Shell(app.asgi_handler, operations)
@@ -71,6 +85,8 @@ def admit(connection: Connection, handler: BaseRouteHandler) -> None:
     operations: Operations = connection.app.state.operations
     scope = cast("HTTPScope", connection.scope)
     guards.check_target(scope, operations.limits)
+    if scope["query_string"]:
+        guards.check_times(scope, handler.opt.get(TIMES, ()))
     operations.shedding.admit(scope, handler.opt)
 
 
@@ -95,7 +111,12 @@ class Shell:
         answer = _Answer(send, notes.request_id, limits)
         token = NOTES.set(notes)
         try:
-            await self.app(scope, body.receive, answer.send)
+            allowed = _methods_of(scope) if scope["method"] == "OPTIONS" else ""
+            if allowed:
+                told = ASGIResponse(status_code=204, headers={"allow": allowed})
+                await told(scope, body.receive, answer.send)
+            else:
+                await self.app(scope, body.receive, answer.send)
         except Exception:
             if not answer.gave_up:
                 raise
@@ -173,6 +194,28 @@ class _Answer:
                     raise
                 return
         await self._send(message)
+
+
+def _methods_of(scope: HTTPScope) -> str:
+    """What a path takes, for the Allow header: Litestar's own answer leaves methods out."""
+    router = scope["litestar_app"].asgi_router
+    found = []
+    for method in METHODS:
+        with contextlib.suppress(HTTPException):
+            router.handle_routing(path=normalize_path(scope["path"]), method=method)
+            found.append(method)
+    return ", ".join([*found, "OPTIONS"]) if found else ""
+
+
+def _times_of(operation: Operation) -> tuple[str, ...]:
+    """The names of the parameters that are a time."""
+    return tuple(
+        parameter.name
+        for parameter in operation.parameters or ()
+        if isinstance(parameter, Parameter)
+        and isinstance(parameter.schema, Schema)
+        and parameter.schema.format == "date-time"
+    )
 
 
 def _waiting(services: Services) -> Iterator[tuple[str, int]]:

@@ -177,7 +177,8 @@ def problem_of(error: BaseException) -> ApiProblem:
     if isinstance(error, HTTPException):
         known = _OF_STATUS.get(error.status_code, MALFORMED if error.status_code < 500 else None)
         if known is not None:
-            return ApiProblem(known, error.detail if known is MALFORMED else "")
+            detail = error.detail if known is MALFORMED else ""
+            return ApiProblem(known, detail, headers=error.headers)
         return ApiProblem(INTERNAL)
     fault = error if isinstance(error, Fault) else db.fault_of_any(error)
     if fault is not None and fault.retryable:

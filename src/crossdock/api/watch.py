@@ -60,18 +60,21 @@ class Watch:
         self._first_open: dict[int, int] = {}
         self._schema_due = 0.0
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="watch", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Look once, so that the first probe has an answer, then go on beside the requests."""
         with contextlib.suppress(Fault), contextlib.closing(self.backend.connect()) as connection:
             self.look(connection)
+        self._stop.clear()
+        self._thread = threading.Thread(target=self._loop, name="watch", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """End the thread."""
         self._stop.set()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
 
     def look(self, connection: db.Connection) -> None:
         """How the database and the queue stand, and what this process has counted so far."""
@@ -107,7 +110,6 @@ class Watch:
                 self.look(connection)
             except Exception as error:
                 self._lost(error.problem if isinstance(error, Fault) else type(error).__name__)
-                log.warning("the watch cannot look", error=str(error))
                 if connection is not None:
                     connection.close()
                 connection = None
@@ -115,5 +117,7 @@ class Watch:
             connection.close()
 
     def _lost(self, problem: str) -> None:
+        if problem != self.seen.problem:
+            log.warning("this process cannot work", problem=problem)
         self.seen = Seen(problem, time.monotonic())
         self.shedding.oldest_waiting_seconds = None
