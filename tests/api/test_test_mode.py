@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from litestar.testing import TestClient
 
 from crossdock import db
+from crossdock.api.app import create_app
+from crossdock.api.services import Services
 from crossdock.api.test_mode import running
 from crossdock.api.test_mode.running import open_test_schema, run_test_mode, test_url
 from crossdock.invariants import check
@@ -68,6 +71,13 @@ def tester(api: Client, live: db.Connection, api_url: str) -> Iterator[Client]:
 @pytest.fixture(scope="module")
 def orders(tester: Client) -> Orders:
     return Orders(tester)
+
+
+def test_without_test_mode_a_test_key_is_told_so(services: Services, live: db.Connection) -> None:
+    with TestClient(create_app(services)) as client:
+        key = bearer(make_key(live, mode="test"))
+        answer = client.get("/v1/orders", headers=key)
+    assert answer.status_code == 503 and answer.json()["code"] == "test_mode_off"
 
 
 def ended(api: Client, id: str, stage: str = "closed") -> dict[str, Any]:

@@ -14,6 +14,8 @@ from crossdock import db
 from crossdock.api.access.caller import Caller
 from crossdock.api.commits import GroupCommit, Observe, Write
 from crossdock.api.messages_in import MessageDoor
+from crossdock.api.problems import ApiProblem, problem_type
+from crossdock.api.test_mode.store import is_made
 from crossdock.app import registry
 from crossdock.engine.registry import Registry
 from crossdock.kernel.clock import Clock, SystemClock
@@ -24,6 +26,14 @@ R = TypeVar("R")
 M = TypeVar("M")
 
 TEST_SCHEMA = "crossdock_test"
+
+TEST_MODE_OFF = problem_type(
+    "test_mode_off",
+    503,
+    "Test mode does not run here",
+    cause="The key is of test mode, and no process of test mode has run on this database.",
+    remedy="Have `crossdock serve` or `crossdock test-mode` started, and send it again.",
+)
 
 
 class Backend:
@@ -125,6 +135,7 @@ class Services:
         self.registry = registry
         self.clock = live.clock
         self.messages = MessageDoor(self)
+        self._test_is_there = False
 
     @classmethod
     def open(
@@ -141,8 +152,15 @@ class Services:
         )
 
     def of(self, caller: Caller) -> Backend:
-        """The schema that a credential works on."""
-        return self.test if caller.mode == "test" else self.live
+        """The schema that a credential works on. Raises ApiProblem 503 where there is none."""
+        if caller.mode != "test":
+            return self.live
+        if not self._test_is_there:
+            with self.live.reading() as connection:
+                self._test_is_there = is_made(connection, TEST_SCHEMA)
+            if not self._test_is_there:
+                raise ApiProblem(TEST_MODE_OFF)
+        return self.test
 
     def reading(self) -> contextlib.AbstractContextManager[db.Connection]:
         """A read-only connection to the live schema."""

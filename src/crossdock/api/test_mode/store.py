@@ -47,6 +47,16 @@ def current_schema(connection: Connection) -> str:
     return str(row[0])
 
 
+def is_made(connection: Connection, schema: str) -> bool:
+    """Whether the schema is there, with the tables that channels need."""
+    row = connection.execute(
+        "SELECT to_regclass(%s || '.channel') IS NOT NULL"
+        " AND to_regclass(%s || '.checkout') IS NOT NULL",
+        (schema, schema),
+    ).fetchone()
+    return bool(row and row[0])
+
+
 def create_schema(connection: Connection, schema: str) -> None:
     """Make the schema unless it is there."""
     connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
