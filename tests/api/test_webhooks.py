@@ -14,6 +14,7 @@ from crossdock import db
 from crossdock.api.access.caller import Caller
 from crossdock.api.routes.webhooks import _owner, _within
 from crossdock.api.services import Services
+from crossdock.api.webhook_figures import webhooks
 from crossdock.events import store as events
 from crossdock.events.model import Interest
 from crossdock.kernel.ids import derive
@@ -189,3 +190,20 @@ def test_without_the_permission_nothing_is_read_or_made(api: Client, api_connect
 
     assert api.get("/v1/events", headers=weak).status_code == 403
     assert api.get("/v1/webhooks", headers=weak).status_code == 403
+
+
+def test_what_a_webhook_was_not_sent_yet_is_a_metric(api: Client, api_connection: Any) -> None:
+    webhook = store.find(api_connection, make(api, name="slow")["webhook"]["id"])
+    assert webhook is not None
+    behind = webhook._replace(position=0)
+    store.enqueue(api_connection, behind, 10, behind.interest, NOON)
+    api_connection.commit()
+    [text] = [
+        sample
+        for metric in webhooks(api_connection, NOON + timedelta(hours=1))
+        for sample in metric.samples
+        if sample.labels["webhook"] == "slow" and metric.name.endswith("deliveries")
+    ]
+
+    assert text.value == 10 and text.labels["status"] == "active"
+    assert "crossdock_webhook_deliveries" in api.get("/metrics").text

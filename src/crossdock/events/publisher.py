@@ -38,7 +38,8 @@ def publish(connection: db.Connection, per_shard: int = PER_SHARD) -> int:
 
     0 also while another publishes.
     """
-    last = store.lock_publisher(connection)
+    # Looked at first without a lock: a lock is a write, ten times a second.
+    last = store.lock_publisher(connection) if store.is_behind(connection) else None
     entries = store.unread(connection, per_shard) if last is not None else []
     if last is None or not entries:
         connection.rollback()
@@ -87,13 +88,22 @@ def _events(told: bytes) -> list[Event]:
     return events  # type: ignore[return-value]
 
 
-def run(connect: Callable[[bool], db.Connection], stop: threading.Event) -> None:
-    """Publish until `stop` is set, in this thread; trouble is waited out."""
+def run(
+    connect: Callable[[bool], db.Connection],
+    stop: threading.Event,
+    then: Callable[[db.Connection], object] = lambda connection: None,
+) -> None:
+    """Publish until `stop` is set, in this thread; `then` follows each look and commits itself.
+
+    Trouble is waited out.
+    """
     connection: db.Connection | None = None
     while not stop.is_set():
         try:
             connection = connection or connect(False)
-            if not publish(connection):
+            looked_at = publish(connection)
+            then(connection)
+            if not looked_at:
                 stop.wait(IDLE_SECONDS)
         except Exception as error:
             log.warning("publishing waits", seconds=RETRY_SECONDS, error=str(error))

@@ -26,6 +26,18 @@ class Told(NamedTuple):
     last: bool
 
 
+def is_behind(connection: db.Connection) -> bool:
+    """Whether the log has entries that the publisher has not looked at."""
+    rows = fetch(
+        connection,
+        "SELECT EXISTS (SELECT FROM shard s"
+        " LEFT JOIN log_reader r ON r.reader = %s AND r.shard = s.number"
+        " WHERE s.last_entry > coalesce(r.last_entry, 0))",
+        (READER,),
+    )
+    return bool(rows[0][0])
+
+
 def lock_publisher(connection: db.Connection) -> int | None:
     """The last sequence, held until the commit; None while another publishes."""
     rows = fetch(connection, "SELECT last_sequence FROM event_publisher FOR UPDATE SKIP LOCKED")

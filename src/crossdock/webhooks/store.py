@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from crossdock import db
 from crossdock.engine.store import fetch
@@ -220,6 +220,26 @@ def open_deliveries(
         (list(webhook_ids),),
     )
     return {webhook_id: (count, error) for webhook_id, count, error in rows}
+
+
+class Queue(NamedTuple):
+    """How many deliveries of a webhook are open, and since when the oldest one waits."""
+
+    name: str
+    status: str
+    deliveries: int
+    oldest_at: datetime | None
+
+
+def queues(connection: db.Connection) -> list[Queue]:
+    """All webhooks by name; those of one name together."""
+    rows = fetch(
+        connection,
+        "SELECT w.name, w.status, count(d.sequence), min(d.recorded_at) FROM webhook w"
+        " LEFT JOIN webhook_delivery d ON d.webhook_id = w.id GROUP BY w.name, w.status"
+        " ORDER BY w.name, w.status",
+    )
+    return [Queue(*row) for row in rows]
 
 
 def close_case(connection: db.Connection, subject: str, now: datetime) -> None:

@@ -28,14 +28,20 @@ RETRY_SECONDS = 1.0
 def run_events(
     connect: Connect, clock: Clock, settings: WebhookSettings, stop: threading.Event
 ) -> list[threading.Thread]:
-    """Start a publisher and the senders; they end after `stop` is set. Raises SettingRefused."""
+    """Start the senders, and a publisher that queues for them; they end after `stop` is set.
+
+    Raises SettingRefused.
+    """
     guard = Guard(networks(settings.allow_networks))
     limits = limits_of(settings)
     busy = _Busy(max(1, settings.threads // 2))
-    threads = [threading.Thread(target=publisher.run, args=(connect, stop), name="publish")]
-    for number in range(settings.threads):
-        sender = Sender(guard, limits.timeout_seconds)
-        deliveries = Deliveries(clock, sender, limits)
+    senders = [
+        Deliveries(clock, Sender(guard, limits.timeout_seconds), limits)
+        for _ in range(settings.threads)
+    ]
+    publishing = (connect, stop, senders[0].queue)
+    threads = [threading.Thread(target=publisher.run, args=publishing, name="publish")]
+    for number, deliveries in enumerate(senders):
         loop = _Loop(connect, deliveries, busy, stop)
         threads.append(threading.Thread(target=loop.run, name=f"webhooks {number}"))
     for thread in threads:
@@ -82,7 +88,7 @@ class _Busy:
 
 
 class _Loop:
-    """One thread: queue what was published, send what is due, wait when there is nothing."""
+    """One thread: send what is due, wait when there is nothing."""
 
     def __init__(
         self, connect: Connect, deliveries: Deliveries, busy: _Busy, stop: threading.Event
@@ -110,7 +116,7 @@ class _Loop:
             connection.close()
 
     def _step(self, connection: db.Connection) -> int:
-        done = self.deliveries.queue(connection)
+        done = 0
         waiting = store.due(connection, self.deliveries.clock.now())
         connection.rollback()
         for webhook_id in waiting:

@@ -14,6 +14,7 @@ from litestar.params import JSONBody, PathParameter
 from msgspec import Meta
 
 from crossdock import db
+from crossdock.api import metrics, webhook_figures
 from crossdock.api.access.caller import Caller
 from crossdock.api.access.errors import PERMISSION_MISSING
 from crossdock.api.documents import answers
@@ -410,6 +411,8 @@ def _shown(connection: db.Connection, found: Sequence[Webhook]) -> list[WebhookS
         for one in found
     ]
 
+
+metrics.SOURCES.append(webhook_figures.webhooks)
 
 router = Router(
     "/v1",
