@@ -32,6 +32,7 @@ from crossdock.api.problems import (
 from crossdock.api.requests import TypedRequest
 from crossdock.api.services import Backend, Services
 from crossdock.api.stock.store import known_nodes
+from crossdock.api.system_examples import with_examples
 from crossdock.api.work.model import Moment
 from crossdock.db import Connection
 from crossdock.kernel.ids import derive
@@ -318,14 +319,16 @@ def _complete(backend: Backend, job_id: str, total_bytes: int) -> None:
 
 router = Router(
     "/v1",
-    route_handlers=[
-        open_file,
-        list_files,
-        read_file,
-        send_content,
-        complete_file,
-        cancel_file,
-        list_results,
-    ],
+    route_handlers=with_examples(
+        [
+            open_file,
+            list_files,
+            read_file,
+            send_content,
+            complete_file,
+            cancel_file,
+            list_results,
+        ]
+    ),
     tags=["files"],
 )

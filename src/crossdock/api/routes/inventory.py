@@ -42,6 +42,7 @@ from crossdock.api.stock.model import (
     Refused,
     StockLevel,
 )
+from crossdock.api.system_examples import with_examples
 from crossdock.api.tellings import Telling, write_at_once
 from crossdock.api.work.model import Moment
 from crossdock.engine.inbox import Inbound
@@ -363,6 +364,8 @@ def _hash(data: Any) -> str:
 
 router = Router(
     "/v1",
-    route_handlers=[list_levels, report_moves, report_counts, correct_stock, correct_many],
+    route_handlers=with_examples(
+        [list_levels, report_moves, report_counts, correct_stock, correct_many]
+    ),
     tags=["inventory"],
 )

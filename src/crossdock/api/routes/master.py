@@ -42,6 +42,7 @@ from crossdock.api.problems import (
 )
 from crossdock.api.references import parse_reference, resolve
 from crossdock.api.services import Services
+from crossdock.api.system_examples import with_examples
 from crossdock.api.work.model import Moment
 from crossdock.catalog import records_store
 from crossdock.catalog.loading import NODES, PRICES, PRODUCTS, Kind, Loaded
@@ -471,22 +472,24 @@ def drop_reference(
 
 router = Router(
     "/v1",
-    route_handlers=[
-        list_nodes,
-        read_node,
-        put_node,
-        load_nodes,
-        list_products,
-        read_product,
-        put_product,
-        load_products,
-        list_prices,
-        read_price,
-        put_price,
-        load_prices,
-        list_references,
-        put_reference,
-        drop_reference,
-    ],
+    route_handlers=with_examples(
+        [
+            list_nodes,
+            read_node,
+            put_node,
+            load_nodes,
+            list_products,
+            read_product,
+            put_product,
+            load_products,
+            list_prices,
+            read_price,
+            put_price,
+            load_prices,
+            list_references,
+            put_reference,
+            drop_reference,
+        ]
+    ),
     tags=["master data"],
 )

@@ -27,6 +27,7 @@ from crossdock.api.payments.model import (
 from crossdock.api.payments.settling import ALREADY_SETTLED, Settling, write_settlings
 from crossdock.api.problems import IDEMPOTENCY_CONFLICT, NOT_FOUND, ApiProblem
 from crossdock.api.services import Backend, Services
+from crossdock.api.system_examples import with_examples
 from crossdock.api.work.model import Moment
 from crossdock.model.outside import EPOCH
 
@@ -121,5 +122,7 @@ def _find(backend: Backend, caller: Caller, result: PaymentResult) -> PaymentEnt
 
 
 router = Router(
-    "/v1", route_handlers=[list_payments, read_payments, tell_result], tags=["payments"]
+    "/v1",
+    route_handlers=with_examples([list_payments, read_payments, tell_result]),
+    tags=["payments"],
 )

@@ -22,6 +22,7 @@ from crossdock.api.problems import NOT_FOUND
 from crossdock.api.records import store
 from crossdock.api.records.model import Decisions, DecisionSeen, EffectSeen, MessageSeen
 from crossdock.api.services import Services
+from crossdock.api.system_examples import with_examples
 from crossdock.db import Connection
 from crossdock.kernel.ids import is_id
 from crossdock.model.outside import EPOCH
@@ -115,5 +116,7 @@ def _named(value: Any) -> Any:
 
 
 router = Router(
-    "/v1", route_handlers=[list_decisions, list_messages, list_effects], tags=["records"]
+    "/v1",
+    route_handlers=with_examples([list_decisions, list_messages, list_effects]),
+    tags=["records"],
 )

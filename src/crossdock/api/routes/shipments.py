@@ -36,6 +36,7 @@ from crossdock.api.shipments.model import (
     TrackingResults,
 )
 from crossdock.api.shipments.store import Found
+from crossdock.api.system_examples import with_examples
 from crossdock.api.tellings import Telling, write_tellings
 from crossdock.api.work.model import Moment
 from crossdock.api.work.store import all_nodes, find_work
@@ -242,6 +243,6 @@ def _message(event: TrackingEvent, found: Found) -> Message:
 
 router = Router(
     "/v1",
-    route_handlers=[list_shipments, read_shipment, tell_tracking, tell_many],
+    route_handlers=with_examples([list_shipments, read_shipment, tell_tracking, tell_many]),
     tags=["shipments"],
 )

@@ -26,6 +26,7 @@ from crossdock.api.problems import (
 )
 from crossdock.api.references import resolve
 from crossdock.api.services import Backend, Services
+from crossdock.api.system_examples import with_examples
 from crossdock.api.tellings import Telling, write_tellings
 from crossdock.api.work import store
 from crossdock.api.work.model import (
@@ -380,17 +381,19 @@ def _find(connection: Connection, caller: Caller, texts: Sequence[str]) -> dict[
 
 router = Router(
     "/v1",
-    route_handlers=[
-        pull_work,
-        read_work,
-        acknowledge,
-        decline,
-        answer_recall,
-        pick,
-        pack,
-        ship,
-        hand_over,
-        update_many,
-    ],
+    route_handlers=with_examples(
+        [
+            pull_work,
+            read_work,
+            acknowledge,
+            decline,
+            answer_recall,
+            pick,
+            pack,
+            ship,
+            hand_over,
+            update_many,
+        ]
+    ),
     tags=["work"],
 )
