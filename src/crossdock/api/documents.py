@@ -27,7 +27,7 @@ from litestar.openapi.spec.enums import OpenAPIType
 from litestar.routes import HTTPRoute
 
 from crossdock import __version__
-from crossdock.api import document_repairs, guards, problems, shedding
+from crossdock.api import document_repairs, guards, problems, reading, shedding
 from crossdock.api.access.errors import OF_A_CREDENTIAL
 from crossdock.api.problems import PROBLEM_JSON, ProblemDetails, ProblemType
 from crossdock.api.requests import NDJSON
@@ -53,9 +53,13 @@ def config() -> OpenAPIConfig:
             }
         ),
         openapi_router=Router(
-            "/docs", route_handlers=[], include_in_schema=False, opt={"public": True}
+            "/docs",
+            route_handlers=[],
+            include_in_schema=False,
+            opt={"public": True},
+            response_headers=reading.ONLY_OURS,
         ),
-        render_plugins=(),
+        render_plugins=reading.plugins(),
     )
 
 

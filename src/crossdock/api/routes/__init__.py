@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar.types import ControllerRouterHandler
 
-from crossdock.api import health, metrics
+from crossdock.api import health, metrics, reading
 from crossdock.api.routes import (
     ats,
     checkout,
@@ -43,4 +43,5 @@ ROUTERS: tuple[ControllerRouterHandler, ...] = (
     shipments.router,
     payments.router,
     records.router,
+    reading.router,
 )

@@ -8,6 +8,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 from litestar.response.base import ASGIResponse
 
+from crossdock.api import order_examples
 from crossdock.api.bulk_orders import MOST_ORDERS, BulkResult, place_all
 from crossdock.api.documents import answers, many
 from crossdock.api.idempotency import REPLAYED, IdempotencyKey
@@ -29,7 +30,13 @@ _encode = msgspec.json.Encoder().encode
 
 @post(
     "/orders",
-    opt={"permission": "orders:write", "shed": "last", "intake": True},
+    opt={
+        "permission": "orders:write",
+        "shed": "last",
+        "intake": True,
+        "example": order_examples.ORDER,
+        "answer_example": order_examples.PLACED,
+    },
     status_code=201,
     responses={
         201: ResponseSpec(PlacedOrder, description="The order is durable."),
@@ -61,6 +68,8 @@ async def place_order(
         "intake": True,
         "bulk": True,
         "body": many("OutsideOrder", MOST_ORDERS),
+        "example": order_examples.MANY,
+        "answer_example": order_examples.MANY_PLACED,
     },
 )
 async def place_orders(request: TypedRequest, idempotency_key: IdempotencyKey = None) -> BulkResult:
