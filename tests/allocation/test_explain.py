@@ -62,6 +62,12 @@ def test_two_orders_of_one_number_are_told_apart_by_channel(told: Market) -> Non
     assert shown.exit_code == 2 and "tv, web" in shown.output
 
 
+def test_a_channel_and_a_number_name_an_order_as_in_the_api(told: Market) -> None:
+    shown = CliRunner().invoke(app, ["explain", "web:W-1"], env=WIDE)
+    assert shown.exit_code == 0 and shown.output.startswith("Order web W-1")
+    assert CliRunner().invoke(app, ["explain", "shop:W-1"], env=WIDE).exit_code == 1
+
+
 def test_an_unknown_order_is_said_to_be_unknown(told: Market) -> None:
     shown = CliRunner().invoke(app, ["explain", "nonsense"], env=WIDE)
     assert shown.exit_code == 1 and "There is no order 'nonsense'" in shown.output

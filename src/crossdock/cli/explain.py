@@ -35,7 +35,9 @@ def register(app: typer.Typer) -> None:
 
 def explain(
     context: typer.Context,
-    order: Annotated[str, typer.Argument(help="Its number, id, or another system's reference.")],
+    order: Annotated[
+        str, typer.Argument(help="Its number, channel:number, id, or another system's reference.")
+    ],
     channel: Annotated[
         str, typer.Option(help="Where several channels have an order of that number.")
     ] = "",
@@ -63,6 +65,10 @@ def explain(
 
 def _the_order(connection: Connection, text: str, channel: str) -> FoundOrder:
     found = [o for o in store.find_orders(connection, text) if channel in ("", o.channel)]
+    if not found and not channel:
+        # As the API names it: channel:number.
+        of_channel, _, number = text.partition(":")
+        found = [o for o in store.find_orders(connection, number) if o.channel == of_channel]
     if len(found) == 1:
         return found[0]
     if not found and is_id(text) and store.decisions_of(connection, text):
