@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from litestar import Response, Router
 from litestar.handlers import HTTPRouteHandler
+from litestar.routes import HTTPRoute
 
 from crossdock.api.requests import decode
 from crossdock.api.routes import files, inventory, master, payments, records, shipments, work
@@ -21,10 +22,10 @@ def handlers() -> Iterator[HTTPRouteHandler]:
     for module in MODULES:
         router: Router = module.router
         for route in router.routes:
+            if not isinstance(route, HTTPRoute):
+                continue
             yield from (
-                handler
-                for handler in route.route_handlers
-                if isinstance(handler, HTTPRouteHandler) and "OPTIONS" not in handler.http_methods
+                handler for handler in route.route_handlers if "OPTIONS" not in handler.http_methods
             )
 
 
