@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import NamedTuple
 
+import msgspec
 import pytest
 
 from crossdock import db
@@ -244,3 +245,29 @@ def test_an_order_takes_over_its_checkout_without_a_gap(stockroom: Stockroom) ->
     tx = stockroom.transaction()
     tx.now += timedelta(days=1)
     assert expire(tx) == 0
+
+
+def test_an_order_takes_over_kits_part_by_part(
+    stockroom: Stockroom, connection: db.Connection
+) -> None:
+    connection.execute(
+        "INSERT INTO product (sku, name, kind) VALUES ('mug', 'mug', 'goods'),"
+        " ('bowl', 'bowl', 'goods'), ('set', 'set', 'kit')"
+    )
+    connection.execute(
+        "INSERT INTO kit_component (kit, component, quantity)"
+        " VALUES ('set', 'mug', 1), ('set', 'bowl', 2)"
+    )
+    connection.commit()
+    stockroom.receive("mug", 3)
+    stockroom.receive("bowl", 6)
+    line = DemandedLine(line=1, sku="set", quantity=3)
+    stockroom.ask(msgspec.structs.replace(checkout(3), lines=(line,)))
+    placed = AcceptDemand(
+        order_id=order(1), checkout_id=order(50), channel="web", paid=False, placed_at=at(61),
+        on_shortage="refuse", lines=(DemandedLine(line=4, sku="set", quantity=2),),
+    )  # fmt: skip
+    (accepted,) = stockroom.ask(placed)
+    assert isinstance(accepted, DemandAccepted) and accepted.soft == (LineQuantity(4, 2),)
+    assert sorted(row[2] for row in stockroom.reservations()) == [2, 4]
+    assert stockroom.broken_rules() == []

@@ -21,13 +21,16 @@ from crossdock import db, postgres
 from crossdock.engine.capability import Delivery
 from crossdock.engine.process import Effect, Process, Send, State
 from crossdock.kernel.messages import Message, registered
+from crossdock.processes.checkout import checkout
 from crossdock.processes.fulfillment import fulfillment
 from crossdock.processes.order_to_fulfillment import order_to_fulfillment
 from tests.integration.orders.shop import Shop
 from tests.replay.scenarios import SCENARIOS
 
 FOLDER = Path(__file__).parent / "histories"
-PROCESSES: dict[str, Process[Any]] = {p.name: p for p in (order_to_fulfillment, fulfillment)}
+PROCESSES: dict[str, Process[Any]] = {
+    p.name: p for p in (order_to_fulfillment, fulfillment, checkout)
+}
 
 
 class Step(msgspec.Struct, kw_only=True):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from crossdock.connectors.fakes import Mood
-from crossdock.model.messages import AddressCorrected
+from crossdock.model.messages import AddressCorrected, OrderEditRequested
 from crossdock.model.orders import Tender
 from crossdock.model.outside import OutsideAddress
+from tests.integration.orders.checkouts import drop, extend, reserve
 from tests.integration.orders.shop import BOSTON, CARD, DENVER, PROVIDENCE, Shop
 
 
@@ -113,6 +114,28 @@ def shortage(shop: Shop) -> None:
     shop.finish(order)
 
 
+def checkouts(shop: Shop) -> None:
+    """One becomes an order, one waits longer and is left, one is dropped, one is not paid for."""
+    shop.stock(BOSTON, mug=6)
+    bought = reserve(shop, "bought", ("mug", 2))
+    left = reserve(shop, "left", ("mug", 2), seconds=60)
+    dropped = reserve(shop, "dropped", ("mug", 4))
+    extend(shop, left, 120)
+    drop(shop, dropped)
+    order = shop.place("1", ("mug", 1), checkout_id=bought)
+    shop.tell_order(
+        OrderEditRequested(
+            order_id=order, request_id="e1", expected_revision=1, attributes={"lumen.wrap": "red"}
+        )
+    )
+    shop.tell_order(OrderEditRequested(order_id=order, request_id="e2", expected_revision=1))
+    shop.wait(minutes=3)
+    unpaid = reserve(shop, "unpaid", ("mug", 1))
+    declined = Tender(number=1, kind="card", amount=1250, reference="declined")
+    shop.cancel(shop.place("2", ("mug", 1), checkout_id=unpaid, tenders=[declined]))
+    shop.finish(order)
+
+
 SCENARIOS: dict[str, Callable[[Shop], None]] = {
     scenario.__name__: scenario
     for scenario in (
@@ -125,5 +148,6 @@ SCENARIOS: dict[str, Callable[[Shop], None]] = {
         holds,
         lost_parcel,
         shortage,
+        checkouts,
     )
 }
