@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from crossdock.allocation.allocator import Held, Settled
@@ -36,11 +36,13 @@ ACTIONS = {
 }
 
 
-class Unfilling(NamedTuple):
-    """What decides about units no node of the zone took."""
+class ZoneTerms(NamedTuple):
+    """What is known of the zone: what decides about units no node took, and whose work counts."""
 
     zone: str
     other_zones: Sequence[str]
+    limited: Collection[str]
+    """Nodes of the zone with a daily capacity."""
 
     def may_go_on(self, order: AllocateOrder) -> bool:
         """Whether the order may ask a zone it has not asked yet."""
@@ -126,7 +128,7 @@ def answer_of(
     book: ReservationBook,
     tx: Transaction,
     products: Mapping[str, SkuFacts],
-    unfilling: Unfilling,
+    terms: ZoneTerms,
 ) -> OrderAllocated:
     """The answer; units to be backordered become so here."""
     order = request.order
@@ -138,10 +140,11 @@ def answer_of(
         open_lines = _unfilled(each)
         if not each.was_refused:
             fulfillments += [
-                _fulfillment(each, share, products) for share in each.decision.chosen.nodes
+                _fulfillment(each, share, products, terms.limited)
+                for share in each.decision.chosen.nodes
             ]
         for line in open_lines:
-            if unfilling.may_go_on(order):
+            if terms.may_go_on(order):
                 line = UnsourcedLine(line.line, line.quantity, line.reason, Action.NEXT_ZONE)
             elif line.action == Action.BACKORDER:
                 _backorder(book, tx, order.order_id, line)
@@ -149,7 +152,7 @@ def answer_of(
     return OrderAllocated(
         order_id=order.order_id,
         attempt=order.attempt,
-        zone=unfilling.zone,
+        zone=terms.zone,
         decision_id=decision_id,
         fulfillments=tuple(fulfillments),
         unsourced=tuple(unsourced),
@@ -157,7 +160,10 @@ def answer_of(
 
 
 def _fulfillment(
-    settled: Settled, share: PlannedNode, products: Mapping[str, SkuFacts]
+    settled: Settled,
+    share: PlannedNode,
+    products: Mapping[str, SkuFacts],
+    limited: Collection[str],
 ) -> PlannedFulfillment:
     """One node's part; a kit's units are those of its line, not of its components."""
     units: dict[int, dict[str, int]] = {}
@@ -172,7 +178,12 @@ def _fulfillment(
         quantity = min(of_line.values()) if is_kit else sum(of_line.values())
         lines.append(LineQuantity(number, quantity))
     return PlannedFulfillment(
-        share.node, settled.demand.group.number, tuple(lines), share.cost.total, share.ship_by
+        share.node,
+        settled.demand.group.number,
+        tuple(lines),
+        share.cost.total,
+        share.ship_by,
+        share.ship_on if share.node in limited else None,
     )
 
 

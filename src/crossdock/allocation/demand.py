@@ -38,11 +38,11 @@ class Demand(NamedTuple):
 
 def requests_of(deliveries: Sequence[Delivery]) -> list[Request]:
     """The requests among a station's deliveries, in their order."""
-    found = []
-    for delivery in deliveries:
-        assert isinstance(delivery.message, AllocateOrder), "the station takes nothing else"
-        found.append(Request(delivery, delivery.message, []))
-    return found
+    return [
+        Request(delivery, delivery.message, [])
+        for delivery in deliveries
+        if isinstance(delivery.message, AllocateOrder)
+    ]
 
 
 def demands_of(

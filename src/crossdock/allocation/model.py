@@ -6,12 +6,12 @@ named in `reply_to`. Quantities are base units; money is minor units of the orde
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 import msgspec
 
-from crossdock.engine.process import Address
+from crossdock.engine.process import Address, Send
 from crossdock.kernel.messages import Message, message_type
 from crossdock.model.messages import LineQuantity
 
@@ -95,6 +95,8 @@ class PlannedFulfillment(msgspec.Struct, frozen=True, array_like=True):
     """Minor units of the order's currency."""
     ship_by: datetime | None = None
     """When the node should hand it over to keep the promise."""
+    counted_on: date | None = None
+    """The node's local day whose daily capacity it takes a place of; None: there is no limit."""
 
 
 class UnsourcedLine(msgspec.Struct, frozen=True, array_like=True):
@@ -124,6 +126,19 @@ class OrderAllocated(Message, frozen=True, kw_only=True):
     unsourced: tuple[UnsourcedLine, ...] = ()
 
 
+@message_type("crossdock.capacity.given_back.v1")
+class CapacityGivenBack(Message, frozen=True, kw_only=True):
+    """A FulfillmentOrder has ended and sent nothing: its node can take another one that day."""
+
+    node: str
+    day: date
+
+
 def allocate_order_address(zone: str) -> Address:
     """Where AllocateOrder for a zone is sent."""
     return Address(STATION, zone, zone)
+
+
+def give_capacity_back(zone: str, node: str, day: date) -> Send:
+    """Tells the zone, which alone writes what its nodes have taken on."""
+    return Send(allocate_order_address(zone), CapacityGivenBack(node=node, day=day))

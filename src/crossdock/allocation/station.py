@@ -6,6 +6,7 @@ sees many orders together. Facts may take units meanwhile; levels are reserved u
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,10 +14,10 @@ import msgspec
 
 from crossdock.allocation import store
 from crossdock.allocation.allocator import Allocator, Capacity, Planned, PlanningRun, Settled
-from crossdock.allocation.answers import Unfilling, answer_of, hold_units
+from crossdock.allocation.answers import ZoneTerms, answer_of, hold_units
 from crossdock.allocation.demand import Demand, Request, demands_of, requests_of
 from crossdock.allocation.facts import Facts, FactsShelf, encode_nodes
-from crossdock.allocation.model import STATION, AllocateOrder
+from crossdock.allocation.model import STATION, AllocateOrder, CapacityGivenBack
 from crossdock.allocation.policies import PolicyShelf, in_force
 from crossdock.allocation.records import Record, encode_inputs, encode_record
 from crossdock.engine.capability import Delivery, Outgoing
@@ -34,7 +35,7 @@ class Allocation:
     """The station; a worker keeps one, with what it has read of master data and policies."""
 
     name = STATION
-    messages: tuple[type[Message], ...] = (AllocateOrder,)
+    messages: tuple[type[Message], ...] = (AllocateOrder, CapacityGivenBack)
 
     def __init__(self) -> None:
         self._facts = FactsShelf()
@@ -43,8 +44,15 @@ class Allocation:
         """Hashes of facts that are stored."""
 
     def receive(self, deliveries: Sequence[Delivery], tx: Transaction) -> Iterable[Outgoing]:
-        """One answer for each request."""
+        """One answer for each request; places given back are there for the requests already."""
         answers: list[Outgoing] = []
+        freed = Counter(
+            (each.message.day, each.message.node)
+            for each in deliveries
+            if isinstance(each.message, CapacityGivenBack)
+        )
+        if freed:
+            store.give_capacity_back(tx, freed)
         for zone, requests in self._by_zone(deliveries, tx):
             answers += zone.answer(requests)
         return answers
@@ -111,7 +119,8 @@ class _Zone:
         demands = demands_of(requests, self.book, self.facts.products, self.policies)
         settled = self._allocate(demands)
         others = [zone for zone in self.facts.zones if zone != self.zone]
-        unfilling = Unfilling(self.zone, others)
+        limited = {n.code for n in self.network.nodes if n.daily_capacity is not None}
+        terms = ZoneTerms(self.zone, others, limited)
         answers = []
         rows: list[tuple[Any, ...]] = []
         for request in requests:
@@ -121,7 +130,7 @@ class _Zone:
             for each in own:
                 hold_units(self.book, self.tx, each, self.facts.products)
             answer = answer_of(
-                request, own, decision_id, self.book, self.tx, self.facts.products, unfilling
+                request, own, decision_id, self.book, self.tx, self.facts.products, terms
             )
             to = Address(order.reply_to, order.order_id, order.order_id)
             answers.append(Outgoing(to, answer, delivery))

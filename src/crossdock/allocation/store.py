@@ -148,6 +148,17 @@ def add_capacity(tx: Transaction, added: Mapping[tuple[date, str], int]) -> None
     )
 
 
+def give_capacity_back(tx: Transaction, freed: Mapping[tuple[date, str], int]) -> None:
+    """The inverse of `add_capacity`, for work that has ended and sent nothing."""
+    keys = sorted(freed)
+    tx.execute(
+        "UPDATE node_capacity c SET used = c.used - v.freed"
+        " FROM unnest(%s::date[], %s::text[], %s::int[]) AS v (day, node, freed)"
+        " WHERE c.day = v.day AND c.node = v.node",
+        ([day for day, _ in keys], [node for _, node in keys], [freed[key] for key in keys]),
+    )
+
+
 def facts_are_kept(tx: Transaction, hash: bytes) -> tuple[bool, bool]:
     """Whether facts of that content are stored, and whether for good: not by this batch itself."""
     rows = tx.fetch("SELECT first_used_at < %s FROM planning_facts WHERE hash = %s", (tx.now, hash))

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 import msgspec
 
@@ -110,6 +110,9 @@ class FulfillmentOpened(Message, frozen=True, kw_only=True):
     replaces: str | None = None
     acknowledge_by: datetime | None = None
     """Taken from the node when nobody there has looked at it by then."""
+    zone: str = ""
+    counted_on: date | None = None
+    """It takes a place of the node's capacity on that day; `zone` is told if it sends nothing."""
 
 
 @message_type("crossdock.fulfillment.recall_requested.v1")

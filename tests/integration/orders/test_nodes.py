@@ -5,6 +5,7 @@ The real engine, database and fakes; every invariant is checked at the end of ea
 
 from __future__ import annotations
 
+from crossdock.invariants import check
 from tests.integration.orders.shop import (
     BOSTON,
     CARD,
@@ -161,3 +162,75 @@ def test_a_backorder_ends_when_the_policy_s_patience_does(shop: Shop) -> None:
     assert shop.tender(order)["captured"] == 0
     assert shop.documents(order) == ["order", "cancellation"]
     shop.assert_whole()
+
+
+# What a node can take on in a day ----------------------------------------------------------------
+
+
+def taken_on(shop: Shop, node: str) -> int:
+    """Over all days."""
+    [[used]] = shop.rows(
+        "SELECT coalesce(sum(used), 0)::int FROM node_capacity WHERE node = %s", node
+    )
+    return int(used)
+
+
+def limit_nodes(shop: Shop, orders_a_day: int) -> None:
+    shop.connection.execute("UPDATE node SET daily_capacity = %s", (orders_a_day,))
+    shop.connection.commit()
+
+
+def test_declined_work_leaves_its_place_in_the_day_to_the_next_order(shop: Shop) -> None:
+    limit_nodes(shop, 1)
+    shop.stock(BOSTON, mug=3)
+    shop.stock(PROVIDENCE, mug=3)
+    first = shop.place("2101", ("mug", 1))
+    assert taken_on(shop, BOSTON) == 1
+
+    shop.decline(shop.work(first, BOSTON))
+
+    assert (taken_on(shop, BOSTON), taken_on(shop, PROVIDENCE)) == (0, 1)
+    second = shop.place("2102", ("mug", 1))
+    assert shop.work(second).node == BOSTON
+    assert (taken_on(shop, BOSTON), taken_on(shop, PROVIDENCE)) == (1, 1)
+    shop.assert_whole()
+
+
+def test_recalled_work_leaves_its_place_and_work_that_sent_something_keeps_it(shop: Shop) -> None:
+    limit_nodes(shop, 5)
+    shop.stock(BOSTON, mug=9)
+    gone, kept = shop.place("2103", ("mug", 2)), shop.place("2104", ("mug", 2))
+    assert taken_on(shop, BOSTON) == 2
+
+    shop.cancel(gone)
+    shop.answer_recalls(shop.work(gone, BOSTON))
+    assert shop.units(gone) == {"canceled": 2}
+    assert taken_on(shop, BOSTON) == 1
+    shop.finish(kept)
+
+    assert shop.units(kept) == {"shipped": 2, "delivered": 2}
+    assert taken_on(shop, BOSTON) == 1
+    shop.assert_whole()
+
+
+def test_work_whose_units_nobody_can_find_leaves_its_place(shop: Shop) -> None:
+    limit_nodes(shop, 5)
+    shop.stock(BOSTON, mug=1)
+    order = shop.place("2105", ("mug", 1))
+
+    shop.pick(shop.work(order, BOSTON), short={1: 1})
+
+    assert taken_on(shop, BOSTON) == 0
+    shop.assert_whole()
+
+
+def test_a_count_of_taken_work_that_is_wrong_is_found(shop: Shop) -> None:
+    limit_nodes(shop, 5)
+    shop.stock(BOSTON, mug=1)
+    shop.place("2106", ("mug", 1))
+    shop.connection.execute("UPDATE node_capacity SET used = used + 1")
+    shop.connection.commit()
+
+    broken = {violation.invariant for violation in check(shop.connection)}
+
+    assert broken == {"nodes_have_taken_on_what_was_given_to_them"}

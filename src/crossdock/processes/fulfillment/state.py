@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
@@ -109,6 +109,9 @@ class FulfillmentState(State, kw_only=True, dict=True):
     recalls: list[Recall] = msgspec.field(default_factory=list)
     tidings: list[Tidings] = msgspec.field(default_factory=list)
     closed_at: datetime | None = None
+    zone: str = ""
+    counted_on: date | None = None
+    """The local day on which it takes a place of the node's capacity; `zone` keeps count."""
 
     @classmethod
     def opened(cls, instance: str, message: FulfillmentOpened, now: datetime) -> FulfillmentState:
@@ -117,6 +120,8 @@ class FulfillmentState(State, kw_only=True, dict=True):
             order_id=message.order_id,
             node=message.node,
             lines=[WorkLine(one.line, one.quantity) for one in message.lines],
+            zone=message.zone,
+            counted_on=message.counted_on,
         )
         state.news.opened = (message, now)
         return state

@@ -33,7 +33,7 @@ def project(tx: Transaction, changes: Sequence[Change]) -> None:
 
 _ORDER = (
     "order_id, id, decision_id, replaces, opened_at, ship_by, closed_at, estimated_cost,"
-    " group_number, node, work, acknowledgement, changed_at"
+    " group_number, node, work, acknowledgement, counted_on, changed_at"
 )
 
 
@@ -53,6 +53,7 @@ def _order_row(state: FulfillmentState) -> Row:
         state.node,
         state.work,
         state.acknowledgement,
+        state.counted_on,
     )
 
 

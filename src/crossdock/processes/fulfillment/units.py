@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from crossdock.allocation.model import give_capacity_back
 from crossdock.engine.process import Output, StopTimer
 from crossdock.inventory.model import FreeLine, FreeReservations, UnpickStock
 from crossdock.model.events import FulfillmentOrderAccepted, FulfillmentOrderClosed
@@ -84,6 +85,8 @@ def end_at_node(work: FulfillmentState, now: datetime) -> Iterator[Output]:
         work.stage = SHIPPED if on_way else CLOSED
         if work.stage == CLOSED:
             work.closed_at = now
+            if work.work == "canceled" and work.counted_on is not None:
+                yield give_capacity_back(work.zone, work.node, work.counted_on)
             tell(work, FulfillmentOrderClosed, status=work.work)
     if (work.work, work.stage) != former:
         work.news.changed = True

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from crossdock.allocation.model import OrderAllocated, PlannedFulfillment
+from crossdock.allocation.model import OrderAllocated, PlannedFulfillment, give_capacity_back
 from crossdock.engine.process import Address, Output, Send
 from crossdock.inventory.model import DemandAccepted
 from crossdock.kernel.ids import derive
@@ -190,6 +190,8 @@ def _open_work(
     if kept:
         yield canceling.free(order, kept)
     if not given:
+        if planned.counted_on is not None:
+            yield give_capacity_back(allocated.zone, planned.node, planned.counted_on)
         return
     work_id = derive(now, order.id, "fulfillment", str(order.attempt), str(position))
     lines = [WorkLine(one.line, one.quantity) for one in given]
@@ -208,6 +210,8 @@ def _open_work(
             ship_by=planned.ship_by,
             replaces=order.replaces,
             acknowledge_by=now + timedelta(hours=patience) if patience else None,
+            zone=allocated.zone if planned.counted_on is not None else "",
+            counted_on=planned.counted_on,
         ),
     )
 
