@@ -252,6 +252,9 @@ class LimitsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     string_bytes: Annotated[
         int, Meta(ge=4_096, description="size of one text or name in a body, at most")
     ] = 65_536
+    values: Annotated[
+        int, Meta(ge=1_000, description="values in a body, whatever they are, at most")
+    ] = 1_000_000
     query_characters: Annotated[
         int, Meta(ge=256, description="length of a path with its parameters, at most")
     ] = 8_192

@@ -263,6 +263,13 @@ def test_a_text_over_the_limit_is_refused_wherever_it_stands() -> None:
     assert findings({"x" * 5_000: nested(9)}) == {"text_too_long", "too_deep"}
 
 
+def test_values_are_counted_and_commas_in_texts_are_not() -> None:
+    limits = LimitsSettings(values=1_000)
+    assert findings(list(range(1_000)), limits) == set()
+    assert findings(list(range(1_001)), limits) == {"too_many_values"}
+    assert findings(["," * 4_000], limits) == set()
+
+
 def test_brackets_are_matched_by_depth() -> None:
     assert [nesting_of(text) for text in (b"", b"[]", b"[{}]", b"[][]", b"[[{}],[]]")] == [
         *(0, 1, 2, 1, 3)
