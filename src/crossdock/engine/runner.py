@@ -59,14 +59,14 @@ class Outcome:
     shards: list[int] = field(default_factory=list)
 
 
-class WorkerTooOld(Exception):
+class WorkerTooOld(Fault):
     """The database needs newer versions than this build knows; it takes no shard."""
 
     def __init__(self, missing: dict[str, int]) -> None:
         wanted = ", ".join(f"{name} {version}" for name, version in sorted(missing.items()))
         super().__init__(
-            f"this worker is too old for the database, which needs {wanted}; "
-            "install that version of Crossdock on this machine"
+            f"this worker is too old for the database, which needs {wanted}",
+            advice="Install that version of Crossdock on this machine.",
         )
         self.missing = missing
 

@@ -1,6 +1,6 @@
 """Faults of inventory.
 
-InventoryError
+InventoryFault
 └── LedgerStillOpen
 """
 
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from crossdock.kernel.errors import Fault
 
-class InventoryError(Exception):
+
+class InventoryFault(Fault):
     """Something inventory was asked for cannot be done."""
 
 
-class LedgerStillOpen(InventoryError):
+class LedgerStillOpen(InventoryFault):
     """The ledger can be closed only up to yesterday, and only once."""
 
     def __init__(self, until: datetime) -> None:

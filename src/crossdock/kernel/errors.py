@@ -3,6 +3,24 @@
     CrossdockError
     └── Fault                          a condition outside the code; `retryable`: waiting helps
         ├── SettingRefused             a setting or an option cannot be used
+        │   └── UnusableInput          a file of orders or of a network: nothing of it can be used
+        ├── NoRoomToImport             too little disk space for what an import sets aside
+        ├── MasterDataRefused          a rule of the database that the records break
+        ├── NetworkUnreadable          a file or folder of a network cannot be read
+        ├── SourcingFault              sourcing
+        │   ├── PolicyRefused          a policy cannot be used; names key and remedy
+        │   ├── PolicyNotFound         there is no such policy
+        │   ├── NetworkRefused         the facts of a node contradict themselves
+        │   └── RecordRefused          a stored decision cannot be read or made again
+        ├── InventoryFault             inventory
+        │   └── LedgerStillOpen        it is closed only up to yesterday, and only once
+        ├── WorkerTooOld               the database holds what only a newer worker understands
+        ├── KeyFault                   an API key cannot be made, rotated or revoked
+        │   ├── KeyNameTaken           a key in use has that name
+        │   └── NoSuchKey              no key in use has that id or name
+        ├── IssuerUnreachable          the issuer of access tokens does not tell its keys
+        ├── FileUnreadable             a file of a job is not what it is said to be
+        ├── SolverMissing              the exact solver of a bench is not installed
         ├── PostgresFault              the embedded PostgreSQL
         │   ├── PostgresMissing        no binaries for this machine
         │   ├── PostgresNotStarted     it ended or did not answer; carries the end of its log
