@@ -23,7 +23,7 @@ from crossdock.api.orders.model import (
     TimesRead,
     UnitsRead,
 )
-from crossdock.api.orders.store import Filter, Street
+from crossdock.api.orders.store import Filter, LogEntry, Street
 from crossdock.api.pages import Page, decode_cursor, encode_cursor
 from crossdock.api.problems import MALFORMED, NOT_FOUND, ApiProblem
 from crossdock.api.references import resolve
@@ -120,18 +120,34 @@ def orders_by_change(
         assert since is not None, "a list of changes begins somewhere"
         places = store.places_at(connection, since - CLOCK_SKEW)
     with one_snapshot(connection):
-        entries = store.log_entries(connection, places, max(16, limit))
-        changed: dict[str, None] = {}
-        for entry in merge(*entries, key=lambda e: e.recorded_at):
-            if entry.order_id is not None and entry.order_id not in changed:
-                if len(changed) == limit:
-                    break
-                changed[entry.order_id] = None
-            places[entry.shard] = entry.number
+        per_shard = max(16, limit // 4)
+        entries = store.log_entries(connection, places, per_shard)
+        changed = _changed(entries, places, per_shard, limit)
         ids = [id for id in changed if is_id(id)]
         kept = store.wanted_of(connection, wanted, ids)
         orders = store.read_orders(connection, [id for id in ids if id in kept])
     return Page([orders[id] for id in ids if id in orders], _cursor_of(places))
+
+
+def _changed(
+    entries: Sequence[Sequence[LogEntry]], places: list[int], per_shard: int, limit: int
+) -> list[str]:
+    """At most `limit` orders in the order of change; `places` go on to what was looked at.
+
+    Where a shard's part ends that may have more behind it, so does the page: what comes next in
+    time may be there.
+    """
+    changed: dict[str, None] = {}
+    full = {of_shard[-1].shard: of_shard[-1] for of_shard in entries if len(of_shard) == per_shard}
+    for entry in merge(*entries, key=lambda e: e.recorded_at):
+        if entry.order_id is not None and entry.order_id not in changed:
+            if len(changed) == limit:
+                break
+            changed[entry.order_id] = None
+        places[entry.shard] = entry.number
+        if full.get(entry.shard) is entry:
+            break
+    return list(changed)
 
 
 def is_of_changes(cursor: str | None) -> bool:

@@ -132,7 +132,7 @@ ChangedSince = Annotated[
         name="changed_since",
         required=False,
         description="Only orders that changed at that time or later, in the order of change."
-        " `next` then always goes on from here: ask again with it for what changed since.",
+        " `next` then always goes on from here, and is the cursor you sent once nothing is new.",
     ),
 ]
 IfMatch = Annotated[
