@@ -87,7 +87,7 @@ def test_an_order_goes_through_though_every_process_dies_once(
 ) -> None:
     pid, client = tree
     before = children(pid)
-    assert set(before) == {"api", "worker", "dispatcher", "test-mode"}
+    assert set(before) == {"api", "worker", "dispatcher", "files", "test-mode"}
     grandchildren = [each for each in _all() if _parent(each) in before.values()]
     assert grandchildren
     for process in before.values():

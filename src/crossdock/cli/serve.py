@@ -76,6 +76,7 @@ def roles_of(settings: ApiSettings, host: str, port: int, workers: int) -> list[
         Role("API", ("api", "--host", host, "--port", str(port))),
         *(Role(f"worker {number}", ("worker",), back) for number in range(1, workers + 1)),
         Role("dispatcher", ("dispatcher", "--fakes"), back),
+        Role("files", ("files",), back),
         *([Role("test mode", ("test-mode",), back)] if settings.test_mode else []),
     ]
 
