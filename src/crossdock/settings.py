@@ -179,6 +179,9 @@ class ApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     commit_items: Annotated[
         int, Meta(ge=1, description="requests that share one commit, at most")
     ] = 500
+    gather_milliseconds: Annotated[
+        int, Meta(ge=0, description="under load, what a commit waits for more to share it")
+    ] = 3
     waiting_items: Annotated[
         int, Meta(ge=1, description="requests that wait for a commit before others are refused")
     ] = 5_000

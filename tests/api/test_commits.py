@@ -132,3 +132,25 @@ def test_an_item_weighs_as_much_as_it_holds(shelf: Shelf) -> None:
         found = put_all(group, shelf, [[1], [2, 3], [4, 5], [6]])  # type: ignore[arg-type, list-item]
     assert found == [1, 2, 2, 1]
     assert shelf.batches == [[1], [2, 3, 4, 5], [6]]
+
+
+def test_under_load_a_commit_waits_for_more_and_a_lone_item_for_nobody(shelf: Shelf) -> None:
+    group = GroupCommit("shelf", shelf.write, shelf.connect, CLOCK, gather_seconds=0.2)
+
+    async def late(number: int, seconds: float) -> int:
+        await asyncio.sleep(seconds)
+        return await group.put(number)
+
+    async def run() -> float:
+        loop = asyncio.get_running_loop()
+        await group.put(1)
+        begun = loop.time()
+        await group.put(2)
+        alone = loop.time() - begun
+        await asyncio.gather(*(group.put(number) for number in range(3, 8)))
+        await asyncio.gather(late(8, 0.0), late(9, 0.1))
+        return alone
+
+    with closing(group):
+        assert asyncio.run(run()) < 0.2
+    assert shelf.batches[-1] == [8, 9]

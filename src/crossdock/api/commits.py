@@ -1,7 +1,7 @@
 """Writes that share a commit: requests wait in a queue, a thread writes all of them at once.
 
 While one transaction commits, the next ones gather; so the more requests there are, the more of
-them share a commit, and a lone one waits for nobody.
+them share a commit. Under load it waits `gather_seconds` more; a lone request waits for nobody.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from queue import Empty, SimpleQueue
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Generic, NamedTuple, TypeVar
 
 import structlog
@@ -59,12 +59,14 @@ class GroupCommit(Generic[T, R]):
         *,
         most_items: int = 500,
         most_waiting: int = 5_000,
+        gather_seconds: float = 0.0,
         observe: Observe | None = None,
         weigh: Callable[[T], int] | None = None,
     ) -> None:
         self.name = name
         self.most_items = most_items
         self.most_waiting = most_waiting
+        self.gather_seconds = gather_seconds
         self.observe = observe
         self._weigh = weigh or (lambda item: 1)
         self._write = write
@@ -108,11 +110,13 @@ class GroupCommit(Generic[T, R]):
                 self._thread.start()
 
     def _run(self) -> None:
-        ended = False
+        ended = shared = False
         while not ended:
             first = self._queue.get()
             if first is None:
                 break
+            if shared:
+                sleep(self.gather_seconds)  # Many are coming: more of them share what it costs.
             taken, weight = [first], self._weigh(first.item)
             try:
                 while weight < self.most_items:
@@ -125,6 +129,7 @@ class GroupCommit(Generic[T, R]):
             except Empty:
                 pass
             self._settle(taken)
+            shared = len(taken) > 1
         if self._connection is not None:
             self._connection.close()
 

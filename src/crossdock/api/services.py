@@ -87,6 +87,7 @@ class Backend:
                     self.clock,
                     most_items=self.settings.api.commit_items,
                     most_waiting=self.settings.api.waiting_items,
+                    gather_seconds=self.settings.api.gather_milliseconds / 1000,
                     observe=self.observe,
                     weigh=weigh,
                 )
