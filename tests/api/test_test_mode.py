@@ -21,6 +21,8 @@ from tests.api.channels import Client, Orders
 from tests.api.keys import bearer, make_key
 from tests.integration.orders.shop import BOSTON, Shop
 
+pytestmark = pytest.mark.slow
+
 _OF_CREDENTIALS = {"api_client", "api_secret", "api_quota", "rate_quota"}
 """Who may call is asked of the live schema, whatever they work on then."""
 
