@@ -39,3 +39,14 @@ def test_a_bench_tells_its_figure_its_limit_and_what_they_are_made_of(
     assert told <= result.parts.keys()
     assert result.parts.get("dead letters", 0) == 0
     assert result.parts.get("orders not closed", 0) == 0
+
+
+@pytest.mark.slow
+def test_the_soak_of_the_api_tells_memory_by_part_and_how_requests_ended() -> None:
+    result = run("api_soak")
+    assert (result.name, result.unit) == ("api-soak", "MiB")
+    assert result.value > 10 and result.limit > 10
+    statuses = result.parts["answers by status"]
+    assert {"200", "201", "400", "401", "404", "422"} <= statuses.keys()
+    assert not [status for status in statuses if status.startswith("5")]
+    assert result.parts["requests"] == sum(statuses.values())

@@ -10,6 +10,7 @@ import contextlib
 import multiprocessing
 import os
 import socket
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -51,14 +52,14 @@ def run(seed: int = 1, scale: float = 1.0) -> BenchResult:
     count = max(1_000, round(ORDERS * scale))
     dataset = world.make(seed, 0.05, 2 * count + WARM_UP, paid=True)
     with world.shop(dataset) as shop:
-        key = _key(shop.connection)
+        key = new_key(shop.connection, "orders:write")
         headers = {"Authorization": f"Bearer {key}"}
         requests = [
             load.request_bytes("POST", "/v1/orders", msgspec.json.encode(order), headers)
             for order in shop.coming
         ]
         nothing = [load.request_bytes("POST", "/bench/nothing", b"{}", headers)] * count
-        with _server(shop.url) as (port, process):
+        with serving(shop.url) as (port, process):
             measured = _measure(shop.url, port, process, requests, nothing, count)
         taken = store.row_count(shop.connection, "external_ref")
     assert taken == len(requests), f"{taken} orders of {len(requests)} are durable"
@@ -79,7 +80,7 @@ def _measure(
     before = _processor_seconds(process)
     orders = load.send(port, requests[WARM_UP : WARM_UP + count], CONNECTIONS)
     processor_seconds = _processor_seconds(process) - before
-    with _busy_worker(url):
+    with busy_worker(url):
         beside = load.send(port, requests[WARM_UP + count :], CONNECTIONS)
     for found in (orders, beside):
         assert set(found.statuses) == {201}, f"answers other than 201: {found.statuses}"
@@ -112,11 +113,9 @@ def _result(measured: Measured, bytes_each: float) -> BenchResult:
     )
 
 
-def _key(connection: db.Connection) -> str:
-    """The secret of a key that may place orders, as many as it likes."""
-    new = keys.NewKey(
-        name="bench", grants=("orders:write",), scope=Scope(), requests=0, lifetime_days=1
-    )
+def new_key(connection: db.Connection, *grants: str) -> str:
+    """The secret of a key that may do that, as often as it likes."""
+    new = keys.NewKey(name="bench", grants=grants, scope=Scope(), requests=0, lifetime_days=1)
     made = keys.create(connection, new, SystemClock().now(), "bench")
     connection.commit()
     return made.secret
@@ -135,24 +134,27 @@ def make() -> Litestar:
 
 
 @contextlib.contextmanager
-def _server(url: str) -> Iterator[tuple[int, int]]:
+def serving(url: str) -> Iterator[tuple[int, int]]:
     """An API process over that database; yields its port and process id."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     spawn = multiprocessing.get_context("spawn")
-    process = spawn.Process(target=_serve, args=(url, port))
-    process.start()
-    try:
-        _await_port(port)
-        assert process.pid is not None
-        yield port, process.pid
-    finally:
-        process.terminate()
-        process.join()
+    with tempfile.NamedTemporaryFile(prefix="crossdock-api-", suffix=".log") as log:
+        process = spawn.Process(target=_serve, args=(url, port, log.name))
+        process.start()
+        try:
+            _await_port(port)
+            assert process.pid is not None
+            yield port, process.pid
+        finally:
+            process.terminate()
+            process.join()
 
 
-def _serve(url: str, port: int) -> None:
+def _serve(url: str, port: int, log: str) -> None:
+    # A line for each request, as in production, but not on the screen of whoever measures.
+    os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND), 2)
     os.environ["CROSSDOCK_DATABASE_URL"] = url
     # The orders of this run are never worked off while it lasts.
     os.environ["CROSSDOCK_LIMITS_OLDEST_WAITING_SECONDS"] = "3600"
@@ -171,7 +173,7 @@ def _await_port(port: int) -> None:
 
 
 @contextlib.contextmanager
-def _busy_worker(url: str) -> Iterator[None]:
+def busy_worker(url: str) -> Iterator[None]:
     """A worker over everything that was taken in, standing back as `crossdock serve` makes it."""
     spawn = multiprocessing.get_context("spawn")
     ready, stop = spawn.Event(), spawn.Event()

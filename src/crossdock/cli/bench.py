@@ -18,6 +18,7 @@ BENCHES = {
     "feed": "inventory moves applied, one by one and in chunks",
     "ats": "what can be sold: 100 SKUs for a channel, one SKU node by node",
     "api": "orders over HTTP, durable when answered, next to an endpoint that does nothing",
+    "api-soak": "all kinds of requests for ten minutes, and what memory the API takes",
     "history": "orders again, with 1,000,000 closed ones in the tables",
     "soak": "orders for ten minutes beside a reader that holds a transaction open",
     "sourcing": "total cost and time against an exact solver",
