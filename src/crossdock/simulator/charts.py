@@ -23,6 +23,10 @@ class Series(NamedTuple):
     color: str
 
 
+WIDE = 1100.0
+"""A chart as wide as the page; one half as wide has 560: words are of one size in both."""
+
+
 class Bar(NamedTuple):
     """One row of a bar chart; `note` is written after the value."""
 
@@ -67,6 +71,13 @@ def duration(seconds: float) -> str:
     return f"{seconds / 86400:.1f}".removesuffix(".0") + " d"
 
 
+def _since(seconds: float) -> str:
+    """A duration as an axis has it: 0, 12 h, 1 d."""
+    if seconds and seconds % 86400 == 0:
+        return f"{seconds / 86400:.0f} d"
+    return duration(seconds) if seconds else "0"
+
+
 def svg(kind: str, label: str, width: float, height: float, body: Sequence[str]) -> Markup:
     """The frame of every chart; `kind` is how tests and styles find it."""
     frame = Markup(
@@ -98,7 +109,7 @@ def line_chart(
     kind: str, label: str, series: Sequence[Series], names: Sequence[str], show: Format = number
 ) -> Markup:
     """Lines over equally spaced intervals called `names`, with a legend above."""
-    width, height, left, right, top, bottom = 880.0, 280.0, 52.0, 14.0, 34.0, 30.0
+    width, height, left, right, top, bottom = WIDE, 310.0, 52.0, 14.0, 34.0, 30.0
     steps = ticks(max((max(s.values, default=0) for s in series), default=0))
     inner, tall = width - left - right, height - top - bottom
     count = max(len(names) - 1, 1)
@@ -166,7 +177,7 @@ def histogram(
     kind: str, label: str, shapes: Sequence[tuple[str, str, Sequence[int]]], bin_seconds: float
 ) -> Markup:
     """Distributions of durations over common bins: (name, color, counts); the last bin is open."""
-    width, height, left, right, top, bottom = 880.0, 250.0, 52.0, 14.0, 34.0, 30.0
+    width, height, left, right, top, bottom = WIDE, 280.0, 52.0, 14.0, 34.0, 30.0
     bins = max((len(counts) for _, _, counts in shapes), default=1)
     steps = ticks(max((max(counts, default=0) for _, _, counts in shapes), default=0))
     slot, tall = (width - left - right) / bins, height - top - bottom
@@ -191,7 +202,7 @@ def histogram(
             )
     every = max(1, math.ceil(bins / 10))
     for i in range(0, bins, every):
-        body.append(text(left + i * slot, height - 8, duration(i * bin_seconds), "axis", "middle"))
+        body.append(text(left + i * slot, height - 8, _since(i * bin_seconds), "axis", "middle"))
     body.append(_legend([(name, color) for name, color, _ in shapes], left))
     return svg(kind, label, width, height, body)
 
@@ -246,7 +257,7 @@ def map_chart(
     legend: Sequence[tuple[str, str]],
 ) -> Markup:
     """Places by longitude and latitude; `backdrop` is (latitude, longitude) drawn faintly."""
-    width, top = 880.0, 30.0
+    width, top = WIDE, 30.0
     longitudes = [d.longitude for d in dots] or [p[1] for p in backdrop]
     latitudes = [d.latitude for d in dots] or [p[0] for p in backdrop]
     if not longitudes:

@@ -144,7 +144,12 @@ def drawings(o: Outcome) -> dict[str, Markup]:
             "cost",
             "Cost per shipped order by part",
             [
-                Bar(a.name, a.minor / shipped, _share(a.minor, o.cost_minor), "--c3")
+                Bar(
+                    a.name,
+                    a.minor / shipped,
+                    _share(a.minor, o.cost_minor),
+                    "--c3" if a.minor >= 0 else "--c2",
+                )
                 for a in sorted(o.cost, key=lambda a: -a.minor)
             ],
             money,
