@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from crossdock.db import Connection
 
 
@@ -29,3 +31,8 @@ def horizon(connection: Connection) -> int:
     assert row is not None, "there is always a snapshot"
     found: int = row[0]
     return found
+
+
+def at_nodes(nodes: Sequence[str]) -> str:
+    """The condition on `%(nodes)s`: of one node an index gives rows in the order of the feed."""
+    return "node = %(nodes)s" if len(nodes) == 1 else "node = ANY (%(nodes)s::text[])"

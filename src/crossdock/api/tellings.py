@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from crossdock import db
+from crossdock.api.correlation import note_message
 from crossdock.api.idempotency import was_done_before
 from crossdock.api.problems import ApiProblem
 from crossdock.api.services import Backend
@@ -48,9 +49,25 @@ def write_tellings(
     return before
 
 
+async def take_in(backend: Backend, telling: Telling) -> bool:
+    """Take one in, in a commit that it shares with others; whether it came before."""
+    before = await backend.group("tellings", write_tellings).put(telling)
+    if not before:
+        _note(telling)
+    return before
+
+
 def write_at_once(backend: Backend, telling: Telling) -> bool:
     """Take in one that is large, in a transaction of its own; whether it came before."""
     with backend.writing() as connection:
         [before] = write_tellings(connection, [telling], backend.clock.now())
         connection.commit()
+    if not before:
+        _note(telling)
     return before
+
+
+def _note(telling: Telling) -> None:
+    """For the log of requests and the traces."""
+    for message in telling.messages:
+        note_message("", message.correlation_id, message.message.message_type)

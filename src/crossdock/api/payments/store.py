@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from crossdock.api.payments.model import PaymentEntry, Tender
 from crossdock.db import Connection
@@ -98,5 +98,5 @@ def take_effect(
     return None if row is None else AskedEffect(row[0], Address(*row[1:4]), row[4])
 
 
-def _entry(row: Sequence[object]) -> PaymentEntry:
-    return PaymentEntry(**dict(zip(PaymentEntry.__struct_fields__, row, strict=True)))  # type: ignore[arg-type]
+def _entry(row: Sequence[Any]) -> PaymentEntry:
+    return PaymentEntry(**dict(zip(PaymentEntry.__struct_fields__, row, strict=True)))

@@ -12,6 +12,7 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from crossdock.api.access.caller import Caller
+from crossdock.api.correlation import note_message
 from crossdock.api.documents import answers
 from crossdock.api.feeds import NOBODY
 from crossdock.api.idempotency import REPLAYED, IdempotencyKey, identity
@@ -24,7 +25,12 @@ from crossdock.api.payments.model import (
     PaymentResult,
     PaymentTaken,
 )
-from crossdock.api.payments.settling import ALREADY_SETTLED, Settling, write_settlings
+from crossdock.api.payments.settling import (
+    ALREADY_SETTLED,
+    Settling,
+    message_of,
+    write_settlings,
+)
 from crossdock.api.problems import IDEMPOTENCY_CONFLICT, NOT_FOUND, ApiProblem
 from crossdock.api.services import Backend, Services
 from crossdock.api.system_examples import with_examples
@@ -108,6 +114,8 @@ async def tell_result(
         names.append(identity(caller, "payment", idempotency_key, ""))
     settling = Settling(names, data, entry, caller.name)
     repeated = await backend.group("payments", write_settlings).put(settling)
+    if not repeated:
+        note_message("", entry.order_id, message_of(data, entry).message_type)
     taken = PaymentTaken(entry.order_id, entry.key)
     return Response(taken, status_code=202, headers=REPLAYED if repeated else {})
 

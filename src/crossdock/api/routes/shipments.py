@@ -37,7 +37,7 @@ from crossdock.api.shipments.model import (
 )
 from crossdock.api.shipments.store import Found
 from crossdock.api.system_examples import with_examples
-from crossdock.api.tellings import Telling, write_tellings
+from crossdock.api.tellings import Telling, take_in
 from crossdock.api.work.model import Moment
 from crossdock.api.work.store import all_nodes, find_work
 from crossdock.engine.inbox import Inbound
@@ -136,7 +136,7 @@ async def tell_tracking(
     backend = services.of(caller)
     [found] = await sync_to_thread(_find, backend, caller, [data])
     telling = _telling(caller, data, found, idempotency_key)
-    repeated = await backend.group("work", write_tellings).put(telling)
+    repeated = await take_in(backend, telling)
     assert found is not None, "_telling refuses what is not found"
     taken = TrackingTaken(found.order_id, found.work_id)
     return Response(taken, status_code=202, headers=REPLAYED if repeated else {})
@@ -162,7 +162,7 @@ async def tell_many(
         try:
             key = f"{idempotency_key}#{index}" if idempotency_key else None
             telling = _telling(caller, event, found, key)
-            repeated = await backend.group("work", write_tellings).put(telling)
+            repeated = await take_in(backend, telling)
         except ApiProblem as problem:
             errors = [ProblemError(p.path, p.code, p.message, p.remedy) for p in problem.errors]
             code = problem.problem_type.code

@@ -27,7 +27,7 @@ from crossdock.api.problems import (
 from crossdock.api.references import resolve
 from crossdock.api.services import Backend, Services
 from crossdock.api.system_examples import with_examples
-from crossdock.api.tellings import Telling, write_tellings
+from crossdock.api.tellings import Telling, take_in
 from crossdock.api.work import store
 from crossdock.api.work.model import (
     MOST_UPDATES,
@@ -290,7 +290,7 @@ async def _tell_one(
             raise ApiProblem(NOT_FOUND, f"There is no work {update.work!r}.")
         source = Source(caller, backend.clock.now(), f"{key}#{index}" if key else None)
         telling = _checked(work, acts[0], source)
-        repeated = await _put(backend, telling)
+        repeated = await take_in(backend, telling)
     except ApiProblem as problem:
         return UpdateResult(
             index=index,
@@ -317,13 +317,9 @@ async def _tell(
     if found is None:
         raise ApiProblem(NOT_FOUND, f"There is no work {work!r}.")
     telling = _checked(found, act, Source(caller, backend.clock.now(), key))
-    repeated = await _put(backend, telling)
+    repeated = await take_in(backend, telling)
     taken = WorkTaken(found.id, found.order_id)
     return Response(taken, status_code=202, headers=REPLAYED if repeated else {})
-
-
-async def _put(backend: Backend, telling: Telling) -> bool:
-    return await backend.group("work", write_tellings).put(telling)
 
 
 def _checked(work: FoundWork, act: Act, source: Source) -> Telling:

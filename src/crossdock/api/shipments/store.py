@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from crossdock.api.feeds import Seat
+from crossdock.api.feeds_store import at_nodes
 from crossdock.api.shipments.model import ShipmentSeen
 from crossdock.db import Connection
 
@@ -28,16 +29,16 @@ def changed_shipments(
 ) -> list[Changed]:
     """Shipments of these nodes behind a seat, in the order of change."""
     rows = connection.execute(
-        """
+        f"""
         SELECT order_id, id, changed_in::text::bigint FROM shipment
-        WHERE node = ANY (%(nodes)s)
+        WHERE {at_nodes(nodes)}
           AND (changed_in, id) > (%(after)s::text::xid8, %(after_id)s::uuid)
           AND changed_in < %(horizon)s::text::xid8
           AND (%(since)s::timestamptz IS NULL OR changed_at >= %(since)s)
         ORDER BY changed_in, id LIMIT %(limit)s
         """,
         {
-            "nodes": list(nodes),
+            "nodes": nodes[0] if len(nodes) == 1 else list(nodes),
             "after": str(seat.changed_in),
             "after_id": seat.id,
             "horizon": str(seat.horizon),

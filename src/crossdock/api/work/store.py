@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from crossdock.api.feeds import Seat
+from crossdock.api.feeds_store import at_nodes
 from crossdock.api.work.model import WorkItem
 from crossdock.db import Connection
 
@@ -31,17 +32,17 @@ def changed_work(
     What ended before the reader began (`seat.start`) is left out.
     """
     rows = connection.execute(
-        """
+        f"""
         WITH open AS (
             SELECT order_id, id, changed_in FROM fulfillment_order
-            WHERE node = ANY (%(nodes)s) AND closed_at IS NULL
+            WHERE {at_nodes(nodes)} AND closed_at IS NULL
               AND (changed_in, id) > (%(after)s::text::xid8, %(after_id)s::uuid)
               AND changed_in < %(horizon)s::text::xid8
               AND (%(since)s::timestamptz IS NULL OR changed_at >= %(since)s)
             ORDER BY changed_in, id LIMIT %(limit)s
         ), ended AS (
             SELECT order_id, id, changed_in FROM fulfillment_order
-            WHERE node = ANY (%(nodes)s) AND closed_at IS NOT NULL
+            WHERE {at_nodes(nodes)} AND closed_at IS NOT NULL
               AND (changed_in, id) > (%(after)s::text::xid8, %(after_id)s::uuid)
               AND changed_in >= %(start)s::text::xid8
               AND changed_in < %(horizon)s::text::xid8
@@ -53,7 +54,7 @@ def changed_work(
         ORDER BY changed_in, id LIMIT %(limit)s
         """,
         {
-            "nodes": list(nodes),
+            "nodes": nodes[0] if len(nodes) == 1 else list(nodes),
             "after": str(seat.changed_in),
             "after_id": seat.id,
             "start": str(seat.start),
