@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
 from contextvars import ContextVar
-from uuid import uuid4
 
 from crossdock.engine.inbox import Inbound, Receipt, Received
 from crossdock.engine.tracing import Brought
@@ -30,7 +30,7 @@ NOTES: ContextVar[Notes | None] = ContextVar("crossdock request", default=None)
 
 def new_notes(asked_for: str = "") -> Notes:
     """For one request; the client's own id of it where it can be one."""
-    return Notes(asked_for if _request_id(asked_for) else str(uuid4()))
+    return Notes(asked_for if _request_id(asked_for) else os.urandom(16).hex())
 
 
 def note_message(message_id: str, correlation_id: str, message_type: str) -> None:

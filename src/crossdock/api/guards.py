@@ -111,16 +111,23 @@ class Body:
             raise self._too_large(most)
         message = await self._next(most)
         parts = [message.get("body", b"")]
-        try:
-            async with asyncio.timeout(self._limits.body_seconds):
-                while message.get("more_body"):
-                    message = await self._next(most)
-                    parts.append(message.get("body", b""))
-        except TimeoutError:
-            raise self._too_slow(self._limits.body_seconds) from None
+        if message.get("more_body"):
+            message = await self._rest(most, parts)
         if message["type"] == "http.disconnect":
             raise ApiProblem(TOO_SLOW, "The client went away.")
-        return b"".join(parts)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def _rest(self, most: int, parts: list[bytes]) -> Any:
+        try:
+            async with asyncio.timeout(self._limits.body_seconds):
+                message = await self._next(most)
+                while message.get("more_body"):
+                    parts.append(message.get("body", b""))
+                    message = await self._next(most)
+        except TimeoutError:
+            raise self._too_slow(self._limits.body_seconds) from None
+        parts.append(message.get("body", b""))
+        return message
 
     async def _next(self, most: int) -> Any:
         try:

@@ -101,7 +101,7 @@ class Dispatcher:
         self.clock = clock
         self.limits = limits or DispatchLimits()
         name = name or f"{socket.gethostname()}-{os.getpid()}"
-        self.figures = DispatchFigures(f"dispatcher {name}")
+        self.figures = DispatchFigures(f"dispatcher {name}", self.ports)
         self.tracing = tracing
         self.running = False
         """In threads of its own: then failures are logged. A simulation has too many of them."""

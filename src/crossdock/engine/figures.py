@@ -108,7 +108,7 @@ class DispatchFigures(Figures):
 
     kind = "dispatcher"
 
-    def __init__(self, process: str) -> None:
+    def __init__(self, process: str, connectors: Iterable[str] = ()) -> None:
         super().__init__(process)
         names: Mapping[str, Any] = {"labelnames": ("connector",), "registry": self.registry}
         self._calls = Histogram(
@@ -135,6 +135,8 @@ class DispatchFigures(Figures):
         self._failures = Gauge(
             "crossdock_breaker_failures", "Failures in a row of a connector", **names
         )
+        for connector in connectors:
+            self.breaker(connector, 0, is_open=False)
 
     def called(
         self,

@@ -93,6 +93,8 @@ def test_a_dispatcher_tells_latencies_results_and_its_breakers(connection: db.Co
     clock.move_to(NOON + timedelta(seconds=45))
     limits = DispatchLimits(breaker_failures=1)
     dispatcher = Dispatcher({"table": waiter}, clock, limits, name="a")
+    at_rest = dispatcher.figures.registry.get_sample_value
+    assert at_rest("crossdock_breaker_open", {"connector": "table"}) == 0
     dispatcher.drain(connection)
     assert dispatcher.figures.report(connection, NOON)
     registry = shown(connection)
