@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import warnings
 from typing import Any
 
 import pytest
+from litestar.exceptions.base_exceptions import LitestarDeprecationWarning
 from litestar.testing import TestClient
 
 from crossdock import db
 from crossdock.api import order_examples
+from crossdock.api.app import create_app
 from crossdock.api.documents import operations_of
 from crossdock.api.problems import CATALOG
+from crossdock.api.services import Services
 from crossdock.catalog.model import Channel, Network, OnInvalid, Product
 from crossdock.catalog.store import save_network, save_products
 
@@ -29,6 +34,13 @@ def test_every_operation_shows_what_it_takes_and_answers(api: Client) -> None:
         if "application/json" in content and "answer_example" not in handler.opt:
             lacking.append(f"{name}: answer_example")
     assert not lacking, "\n".join(lacking)
+
+
+def test_the_application_is_made_as_the_framework_wants_it() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", LitestarDeprecationWarning)
+        with contextlib.closing(Services.open("postgresql://nobody@localhost/nothing")) as nothing:
+            create_app(nothing)
 
 
 def test_the_document_is_openapi_and_names_every_error_it_may_answer(api: Client) -> None:

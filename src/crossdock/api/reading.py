@@ -9,6 +9,7 @@ from typing import Any
 
 from litestar import MediaType, Request, Response, Router, get
 from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
+from litestar.params import FromPath
 
 from crossdock.api.problems import CATALOG, NOT_FOUND, ApiProblem, ProblemType
 
@@ -56,7 +57,7 @@ def list_problems() -> Response[str]:
 
 
 @get("/problems/{code:str}", opt={"public": True}, media_type=MediaType.HTML, sync_to_thread=False)
-def show_problem(code: str) -> Response[str]:
+def show_problem(code: FromPath[str]) -> Response[str]:
     """What one error means and what to do about it, as a page for people: a problem's `type`."""
     kind = CATALOG.get(code)
     if kind is None:

@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 from litestar import Router, get, post
 from litestar.di import NamedDependency
-from litestar.params import JSONBody, QueryParameter
+from litestar.params import FromQuery, JSONBody, QueryParameter
 from msgspec import Meta
 
 from crossdock import db
@@ -138,14 +138,14 @@ async def read_ats(
             description="One SKU; more than once: each.",
         ),
     ],
-    method: Method = Method.SHIP,
+    method: FromQuery[Method] = Method.SHIP,
     node: Annotated[
         Word | None,
         QueryParameter(
             name="node", required=False, description="Only this node, such as a pickup's store."
         ),
     ] = None,
-    by_node: bool = False,
+    by_node: FromQuery[bool] = False,
 ) -> AvailableToSell:
     """Read what a channel may sell now by a method: of one SKU or of many.
 

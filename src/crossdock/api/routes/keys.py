@@ -106,9 +106,33 @@ _EXAMPLE = {
 }
 
 
+_ID = "019a3b5c-7c00-8a5e-9b1c-0123456789ab"
+_ISSUED = {
+    "id": _ID,
+    "name": "Soho store",
+    "secret": "crossdock_live_(43 characters that are shown once)",
+    "expires_at": "2027-11-03T09:41:00Z",
+    "others_end_at": None,
+}
+_SHOWN = {
+    "id": _ID,
+    "name": "Soho store",
+    "mode": "live",
+    "grants": ["node"],
+    "nodes": ["soho"],
+    "brands": None,
+    "regions": None,
+    "channels": None,
+    "requests": None,
+    "created_at": "2026-11-03T09:41:00Z",
+    "expires_at": "2027-11-03T09:41:00Z",
+    "revoked_at": None,
+}
+
+
 @post(
     "/keys",
-    opt={"permission": "keys:write", "example": _EXAMPLE},
+    opt={"permission": "keys:write", "example": _EXAMPLE, "answer_example": _ISSUED},
     responses=answers(KEY_EXISTS, KEY_REFUSED),
     sync_to_thread=True,
 )
@@ -137,7 +161,11 @@ def create_key(
     return Response(issued, status_code=201, headers={"Cache-Control": "no-store"})
 
 
-@get("/keys", opt={"permission": "keys:write"}, sync_to_thread=True)
+@get(
+    "/keys",
+    opt={"permission": "keys:write", "answer_example": {"items": [_SHOWN], "next": None}},
+    sync_to_thread=True,
+)
 def list_keys(
     services: NamedDependency[Services],
     revoked: Annotated[
@@ -155,7 +183,11 @@ def list_keys(
 
 @post(
     "/keys/{key:str}/rotate",
-    opt={"permission": "keys:write", "example": {"overlap_seconds": 86_400}},
+    opt={
+        "permission": "keys:write",
+        "example": {"overlap_seconds": 86_400},
+        "answer_example": {**_ISSUED, "others_end_at": "2026-11-04T09:41:00Z"},
+    },
     responses=answers(NOT_FOUND),
     sync_to_thread=True,
 )

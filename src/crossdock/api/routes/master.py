@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from litestar import Response, Router, delete, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import JSONBody, PathParameter, QueryParameter
+from litestar.params import FromPath, JSONBody, PathParameter, QueryParameter
 
 from crossdock.api.access.caller import Caller
 from crossdock.api.documents import answers
@@ -383,7 +383,7 @@ def _results(kind: Kind, data: Sequence[dict[str, object]], loaded: Loaded) -> l
 
 @get("/references/{kind:str}", opt=_READ, sync_to_thread=True)
 def list_references(
-    kind: ReferenceKind,
+    kind: FromPath[ReferenceKind],
     caller: NamedDependency[Caller],
     services: NamedDependency[Services],
     system: Annotated[str | None, QueryParameter(max_length=200, required=False)] = None,
@@ -452,7 +452,7 @@ def put_reference(
     sync_to_thread=True,
 )
 def drop_reference(
-    kind: ReferenceKind,
+    kind: FromPath[ReferenceKind],
     reference: _Path,
     caller: NamedDependency[Caller],
     services: NamedDependency[Services],
