@@ -16,7 +16,7 @@ from crossdock.catalog import loading as catalog
 from crossdock.catalog.loading import PRICES, PRODUCTS, Refusal
 from crossdock.catalog.model import Price, Product
 from crossdock.db import Connection
-from crossdock.engine.inbox import Inbound, receive
+from crossdock.engine.inbox import Inbound, deliver
 from crossdock.inventory.facts.station import inventory_address
 from crossdock.inventory.rules import LEVEL_BUCKETS, MOST_UNITS
 from crossdock.kernel.messages import Message
@@ -156,7 +156,10 @@ def send(
     messages: Sequence[tuple[str, str, Message]],
     now: datetime,
 ) -> None:
-    """Put (name, node, message) into the inbox, each once; the job is their correlation id."""
+    """Put (name, node, message) into the inbox; the job is their correlation id.
+
+    The job's place moves in the same transaction, so that no chunk comes twice.
+    """
     inbounds = [
         Inbound(
             source=f"file:{job.id}",
@@ -169,4 +172,4 @@ def send(
         )
         for name, node, message in messages
     ]
-    receive(connection, inbounds, now)
+    deliver(connection, inbounds, now)
