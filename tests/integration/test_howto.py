@@ -30,6 +30,11 @@ def free_port() -> int:
         return port
 
 
+def until(what: str, shows: str) -> str:
+    """A newcomer reads on for a moment; a machine has to be told what to wait for."""
+    return f"until get {what} | grep -q '{shows}'; do sleep 0.2; done\n"
+
+
 class Newcomer:
     """Somebody who copies every block of the page into a shell; only the ports are others."""
 
@@ -83,7 +88,7 @@ class Newcomer:
 
     def saw(self, *texts: str) -> None:
         """Waits until the terminal shows all of these."""
-        for _ in range(300):
+        for _ in range(2_000):
             shown = self.output.read_text()
             if all(text in shown for text in texts):
                 return
@@ -114,11 +119,12 @@ def test_the_first_order_is_delivered_by_the_page_alone(newcomer: Newcomer) -> N
     newcomer.serve()
     (newcomer.folder / "shop" / "receiver.py").write_text(newcomer.python[0])
     (newcomer.folder / "shop" / "again.py").write_text(newcomer.python[1])
-    pause = "\nsleep 2\n"
-
     told = newcomer.start(
-        f"{keys}{subscribe}python receiver.py &\n{pause}{ask}{order}{pause}{look}{work}{pause}"
-        f"{carrier}{pause}{done}\npython again.py\necho all done\nwait",
+        f"{keys}{subscribe}python receiver.py &\n{ask}{order}"
+        f"{until('$NODES /work', 'submitted')}{look}{work}"
+        f"{until('$SHOP /orders/web:W-1', '1Z999')}{carrier}"
+        f"{until('$SHOP /orders/web:W-1', 'closed_at.:.2')}{done}"
+        "python again.py\necho all done\nwait",
         newcomer.folder,
     )
 
