@@ -10,6 +10,7 @@ import msgspec
 
 from crossdock import db, invariants
 from crossdock.allocation.records import Record
+from crossdock.importers.rejects import Reason
 from crossdock.simulator import audit_store, figures_store
 from crossdock.simulator.outcome import (
     Amount,
@@ -158,6 +159,19 @@ def costs(connection: db.Connection) -> tuple[Amount, ...]:
                         sums[part] += getattr(planned.cost, part)
     return tuple(
         Amount(name=COST_PARTS[part], minor=minor) for part, minor in sums.items() if minor
+    )
+
+
+def unmatched_credits(rejected: Mapping[str, int]) -> tuple[Counted, ...]:
+    """Rows of credit notes that name no purchase, or more units than were bought."""
+    in_part = rejected.get(Reason.CREDIT_EXCEEDS_PURCHASES, 0)
+    without = sum(
+        rejected.get(reason, 0)
+        for reason in (Reason.CREDIT_WITHOUT_PURCHASE, Reason.CREDIT_WITHOUT_CUSTOMER)
+    )
+    return (
+        Counted(name="rows of no known purchase: rejected", count=without),
+        Counted(name="rows bought in part: their other units rejected", count=in_part),
     )
 
 

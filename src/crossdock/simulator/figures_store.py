@@ -381,18 +381,25 @@ def credits(connection: db.Connection) -> list[Counted]:
     (row,) = fetch(
         connection,
         """
-        SELECT count(*) FILTER (WHERE canceled > 0), coalesce(sum(canceled), 0)::bigint,
+        SELECT count(*), coalesce(sum(requested), 0)::bigint,
+               count(*) FILTER (WHERE canceled > 0), coalesce(sum(canceled), 0)::bigint,
                count(*) FILTER (WHERE stopped > 0), coalesce(sum(stopped), 0)::bigint,
-               count(*) FILTER (WHERE refused > 0), coalesce(sum(refused), 0)::bigint
+               count(*) FILTER (WHERE refused > 0), coalesce(sum(refused), 0)::bigint,
+               count(*) FILTER (WHERE requested > canceled + stopped + refused),
+               coalesce(sum(requested - canceled - stopped - refused), 0)::bigint
         FROM cancellation WHERE reason = 'credit'
         """,
     )
     names = (
+        "order lines credited in all",
+        "their units",
         "lines still open: canceled",
         "their units",
         "lines on their way: stopped",
         "their units",
         "lines gone: return claims",
+        "their units",
+        "lines not answered yet",
         "their units",
     )
     return [Counted(name=name, count=count) for name, count in zip(names, row, strict=True)]

@@ -227,13 +227,8 @@ class _Run:
         """For datasets with credit notes: what matched, by what it became, and what did not."""
         if not self.dataset.report.credits:
             return ()
-        unmatched = sum(
-            count
-            for reason, count in self.dataset.rejects.by_reason.items()
-            if reason.startswith("credit_")
-        )
-        rejected = Counted(name="lines of no known purchase: rejected", count=unmatched)
-        return (*figures_store.credits(self.mine), rejected)
+        unmatched = figures.unmatched_credits(self.dataset.rejects.by_reason)
+        return (*figures_store.credits(self.mine), *unmatched)
 
     def _timed(self, outcome: Outcome) -> Outcome:
         """With the clock read last, so that reading the figures counts too."""
