@@ -75,7 +75,10 @@ def test_a_process_that_is_gone_is_shown_no_more_and_forgotten_in_the_end(
     assert count(connection, "process_figures") == 1
 
 
-def test_a_running_worker_tells_of_its_batches(connection: db.Connection, hire: Started) -> None:  # noqa: F811
+def test_a_running_worker_tells_of_its_batches(
+    connection: db.Connection,
+    hire: Started,  # noqa: F811
+) -> None:
     put(connection, *(inbound(name, Filled(cups=1), name) for name in ("blue", "red")))
     worker = hire()
     until(lambda: worker.total.handled == 4)
