@@ -31,7 +31,7 @@ from crossdock.kernel.clock import SystemClock
 from crossdock.settings import Settings, load_settings
 
 ORDERS = 20_000
-CONNECTIONS = 64
+CONNECTIONS = 96
 WARM_UP = 500
 AIM_PER_SECOND, AIM_MILLISECONDS = 2_500.0, 100.0
 TARGET = "crossdock.bench.api:make"
