@@ -187,6 +187,19 @@ def test_a_time_that_is_none_is_refused_by_name(api: Client) -> None:
     assert [error["path"] for error in answer.json()["errors"]] == ["changed_since"]
 
 
+def test_the_document_links_what_is_made_with_what_can_be_done_with_it(api: Client) -> None:
+    paths = api.get("/docs/openapi.json").json()["paths"]
+    operations = {
+        operation["operationId"]: f"{method} {path}"
+        for path, item in paths.items()
+        for method, operation in item.items()
+    }
+    links = paths["/v1/orders"]["post"]["responses"]["201"]["links"].values()
+    led_to = {operations[link["operationId"]]: link["parameters"] for link in links}
+    assert led_to["get /v1/orders/{order}"] == {"order": "$response.body#/id"}
+    assert "post /v1/orders/{order}/cancel" in led_to
+
+
 def refusal(shedding: Shedding, **opt: Any) -> ProblemType | None:
     """Admits one request that never ends, or says how it is refused."""
     try:

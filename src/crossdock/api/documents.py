@@ -27,7 +27,7 @@ from litestar.openapi.spec.enums import OpenAPIType
 from litestar.routes import HTTPRoute
 
 from crossdock import __version__
-from crossdock.api import document_repairs, guards, problems, reading, shedding
+from crossdock.api import document_links, document_repairs, guards, problems, reading, shedding
 from crossdock.api.access.errors import OF_A_CREDENTIAL
 from crossdock.api.problems import PROBLEM_JSON, ProblemDetails, ProblemType
 from crossdock.api.requests import NDJSON
@@ -101,6 +101,7 @@ def complete(app: Litestar) -> None:
         _add_answers(operation, path)
         _add_examples(operation, handler)
     document_repairs.repair(app.openapi_schema)
+    document_links.add_links(app.openapi_schema)
 
 
 def operations_of(app: Litestar) -> Iterator[tuple[str, HTTPRouteHandler, Operation]]:
