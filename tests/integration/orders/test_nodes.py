@@ -67,6 +67,53 @@ def test_work_that_nobody_looks_at_is_given_to_another_node(shop: Shop) -> None:
     shop.assert_whole()
 
 
+def test_a_node_that_is_closed_for_days_is_not_silent(shop: Shop) -> None:
+    shop.connection.execute(
+        "INSERT INTO node_opening (node, weekday, opens, closes)"
+        " SELECT code, weekday, '09:00', '17:00' FROM node, generate_series(1, 5) AS weekday"
+    )
+    shop.connection.commit()
+    shop.stock(BOSTON, mug=1)
+    shop.wait(days=4, hours=5)  # Friday evening
+    order = shop.place("2010", ("mug", 1))
+
+    shop.wait(days=2, hours=13)  # Monday, an hour before it opens
+    assert shop.cases() == []
+    shop.wait(days=1)
+
+    assert shop.cases() == ["node silent"]
+    assert shop.units(order) != {"released": 1}
+    shop.assert_whole()
+
+
+def test_a_node_that_declines_what_was_taken_from_it_meanwhile_is_right(shop: Shop) -> None:
+    shop.stock(BOSTON, mug=1)
+    shop.stock(PROVIDENCE, mug=1)
+    order = shop.place("2011", ("mug", 1))
+    work = shop.work(order, BOSTON)
+    shop.wait(hours=36)
+
+    shop.decline(work)
+
+    assert shop.cases() == ["node silent"]
+    assert [work.node for work in shop.works(order)] == [PROVIDENCE]
+    shop.assert_whole()
+
+
+def test_a_node_that_declines_what_it_has_sent_is_a_case(shop: Shop) -> None:
+    shop.stock(BOSTON, mug=1)
+    order = shop.place("2012", ("mug", 1))
+    work = shop.work(order, BOSTON)
+    shop.pick(work)
+    shop.ship(work)
+
+    shop.decline(work)
+
+    assert shop.cases() == ["declined what has left"]
+    assert shop.units(order) == {"shipped": 1}
+    shop.assert_whole()
+
+
 def test_another_zone_sends_what_the_first_one_lacks(shop: Shop) -> None:
     shop.stock(DENVER, mug=2)
 

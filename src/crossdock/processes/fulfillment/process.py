@@ -349,6 +349,19 @@ def decline(
     yield from _take_away(work, declined.reason, now)
 
 
+@process.on(FulfillmentDeclined, stages=(SHIPPED, CLOSED))
+def decline_late(
+    work: FulfillmentState, declined: FulfillmentDeclined, now: datetime
+) -> Iterator[Output]:
+    """Work that was taken away meanwhile is nothing to decline; what has left cannot be."""
+    if work.work != "canceled":
+        yield OpenCase(
+            kind="declined what has left",
+            subject=work.node,
+            detail=f"fulfillment {work.id}: {declined.reason}",
+        )
+
+
 @process.on(AcknowledgementDue, stages=(SUBMITTED,))
 def time_out(work: FulfillmentState, due: AcknowledgementDue, now: datetime) -> Iterator[Output]:
     """Nobody looked at it in time."""
@@ -463,5 +476,4 @@ process.takes(Unfit.STALE, FulfillmentAccepted, stages=(WORKING, SHIPPED, CLOSED
 process.takes(Unfit.STALE, AcknowledgementDue, stages=(WORKING, SHIPPED, CLOSED))
 process.takes(Unfit.STALE, RecallAnswered, stages=(SHIPPED, CLOSED))
 process.takes(Unfit.STALE, InterceptAnswered, stages=(CLOSED,))
-process.takes(Unfit.REFUSED, FulfillmentDeclined, stages=(SHIPPED, CLOSED))
 process.takes(Unfit.STALE, ItemsPicked, ItemsPacked, stages=(SHIPPED, CLOSED))

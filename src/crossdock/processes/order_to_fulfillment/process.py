@@ -209,11 +209,19 @@ def _open_work(
             estimated_cost=planned.estimated_cost_minor,
             ship_by=planned.ship_by,
             replaces=order.replaces,
-            acknowledge_by=now + timedelta(hours=patience) if patience else None,
+            acknowledge_by=_acknowledge_by(planned, patience, now),
             zone=allocated.zone if planned.counted_on is not None else "",
             counted_on=planned.counted_on,
         ),
     )
+
+
+def _acknowledge_by(planned: PlannedFulfillment, hours: int, now: datetime) -> datetime | None:
+    """A node that is closed for days is not silent: it has until its work is to leave, at least."""
+    if not hours:
+        return None
+    patience = now + timedelta(hours=hours)
+    return patience if planned.ship_by is None else max(patience, planned.ship_by)
 
 
 def _promise(order: SalesOrderState, planned: PlannedFulfillment, now: datetime) -> None:
