@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from litestar import Litestar
-from litestar.connection import ASGIConnection
+from litestar import Litestar, Request
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
-from litestar.handlers.base import BaseRouteHandler
 
 from crossdock.api import documents, operations, problems
 from crossdock.api.access import wiring
@@ -18,14 +16,15 @@ from crossdock.api.routes import ROUTERS
 from crossdock.api.services import Services
 
 
-async def gate(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+async def gate(request: Request[Any, Any, Any]) -> None:
     """All that is asked of a request before its body is read.
 
-    One guard and no thread: Litestar copies the handler for each, and runs a synchronous one in a
-    thread, which together take longer than all that is asked.
+    No guard of Litestar's: it copies the handler for each, which takes longer than all that is
+    asked.
     """
-    operations.admit(connection, handler)
-    await wiring.guard(connection, handler)
+    handler = request.route_handler
+    operations.admit(request, handler)
+    await wiring.guard(request, handler)
 
 
 def create_app(services: Services) -> Litestar:
@@ -42,7 +41,7 @@ def create_app(services: Services) -> Litestar:
         route_handlers=ROUTERS,
         request_class=TypedRequest,
         exception_handlers=problems.HANDLERS,
-        guards=[gate],
+        before_request=gate,
         before_send=[wiring.add_rate_limit_headers],
         dependencies={
             "caller": Provide(the_caller, sync_to_thread=False),

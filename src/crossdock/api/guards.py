@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
+from math import inf
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
@@ -77,6 +78,22 @@ def check_times(scope: HTTPScope, names: Sequence[str]) -> None:
         raise ApiProblem(MALFORMED, "A parameter does not fit.", found)
 
 
+class _Alarm:
+    """Wakes the task that waits, unless it is turned off before."""
+
+    __slots__ = ("rang", "task")
+
+    def __init__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "a request is answered in a task"
+        self.task = task
+        self.rang = False
+
+    def ring(self) -> None:
+        self.rang = True
+        self.task.cancel()
+
+
 class Body:
     """The `receive` of one request, with its limits."""
 
@@ -118,23 +135,33 @@ class Body:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def _rest(self, most: int, parts: list[bytes]) -> Any:
-        try:
-            async with asyncio.timeout(self._limits.body_seconds):
-                message = await self._next(most)
-                while message.get("more_body"):
-                    parts.append(message.get("body", b""))
-                    message = await self._next(most)
-        except TimeoutError:
-            raise self._too_slow(self._limits.body_seconds) from None
+        """What follows: the whole has `body_seconds`, each part `silence_seconds`."""
+        now = asyncio.get_running_loop().time
+        ends = now() + self._limits.body_seconds
+        message = await self._next(most, self._limits.body_seconds)
+        while message.get("more_body"):
+            parts.append(message.get("body", b""))
+            message = await self._next(most, ends - now())
         parts.append(message.get("body", b""))
         return message
 
-    async def _next(self, most: int) -> Any:
+    async def _next(self, most: int, seconds_left: float = inf) -> Any:
+        seconds = min(self._limits.silence_seconds, seconds_left)
+        alarm = _Alarm()
+        # What asyncio.timeout does, at a third of its cost: every request comes by here twice.
+        timer = asyncio.get_running_loop().call_later(seconds, alarm.ring)
         try:
-            async with asyncio.timeout(self._limits.silence_seconds):
-                message = cast("HTTPReceiveMessage", await self._receive())
-        except TimeoutError:
-            raise self._too_slow(self._limits.silence_seconds) from None
+            message = cast("HTTPReceiveMessage", await self._receive())
+        except asyncio.CancelledError:
+            if not alarm.rang:
+                raise
+            alarm.task.uncancel()
+            limits = self._limits
+            silent = seconds_left > limits.silence_seconds
+            over = limits.silence_seconds if silent else limits.body_seconds
+            raise self._too_slow(over) from None
+        finally:
+            timer.cancel()
         if message["type"] == "http.request":
             self.size += len(message.get("body", b""))
             if self.size > most:
