@@ -111,6 +111,21 @@ def append(connection: db.Connection, table: str, columns: str, block: bytes) ->
         copy.write(block)
 
 
+def skus(connection: db.Connection) -> list[str]:
+    """All SKUs, sorted."""
+    rows = connection.execute("SELECT sku FROM product ORDER BY sku").fetchall()
+    connection.commit()
+    return [sku for (sku,) in rows]
+
+
+def a_channel(connection: db.Connection) -> str:
+    """The first channel's code."""
+    row = connection.execute("SELECT min(code) FROM channel").fetchone()
+    connection.commit()
+    assert row is not None
+    return str(row[0])
+
+
 def read_all_levels(connection: db.Connection) -> None:
     """Bring the pages of stock into PostgreSQL's memory, where those of a working day are."""
     # A scan of a whole table passes its pages through a small ring; one by its index keeps them.
