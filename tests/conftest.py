@@ -39,6 +39,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+SLOW = ("api", "webhooks", "integration")
+"""Folders whose tests take, all together, as long as `make test-quick` may."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    folders = [here / folder for folder in SLOW]
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in folders):
+            item.add_marker(pytest.mark.slow)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Before xdist starts its workers: the one server they share."""
     is_controller = not hasattr(config, "workerinput")

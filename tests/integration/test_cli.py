@@ -19,6 +19,8 @@ import crossdock
 from crossdock import db
 from crossdock.cli.main import app
 
+pytestmark = pytest.mark.slow
+
 FAULT = 3
 WRONG_USAGE = 2
 FOUND_SOMETHING = 1
@@ -95,7 +97,6 @@ def test_the_embedded_database_is_migrated_checked_and_reached_with_psql(place: 
     assert "not running" in stopped.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_serve_keeps_the_database_up_for_others_until_it_is_told_to_stop(
     place: Path, end: signal.Signals

@@ -18,6 +18,8 @@ from crossdock.settings import load_settings
 from crossdock.sourcing.policy_files import load_policy
 from tests.importers.outside_orders import cancel, order, write
 
+pytestmark = pytest.mark.slow
+
 TAKEN, FOUND_SOMETHING, UNUSABLE = 0, 1, 2
 
 

@@ -30,6 +30,8 @@ from crossdock.kernel.errors import (
     PostgresNotStarted,
 )
 
+pytestmark = pytest.mark.slow
+
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another account")
 
 # Serves the folder of its first argument (none: an ephemeral one), says where, ends with its input.
@@ -121,7 +123,6 @@ def test_data_outlive_the_server_and_the_server_outlives_nobody(place: Path) -> 
         assert rows_kept(server.url) == 1
 
 
-@pytest.mark.slow
 def test_what_is_committed_is_on_disk_whatever_the_configuration_says(place: Path) -> None:
     with postgres.serve(place / "data") as server:
         with psycopg.connect(server.url, autocommit=True) as connection:
@@ -159,7 +160,6 @@ def test_a_second_process_joins_and_the_server_stays_for_it(place: Path) -> None
         assert not is_alive(postmaster)
 
 
-@pytest.mark.slow
 def test_many_processes_at_once_start_one_server(place: Path) -> None:
     with contextlib.ExitStack() as stack:
         owners = [
@@ -267,7 +267,6 @@ def test_a_server_that_is_not_ours_is_named_and_left_alone(place: Path) -> None:
     wait_until(lambda: not is_alive(note["postmaster"]))
 
 
-@pytest.mark.slow
 def test_a_number_left_by_a_power_cut_does_not_stand_for_a_running_server(place: Path) -> None:
     with postgres.serve(place / "data") as server:
         write_a_row(server.url)
@@ -278,7 +277,6 @@ def test_a_number_left_by_a_power_cut_does_not_stand_for_a_running_server(place:
         assert rows_kept(server.url) == 1
 
 
-@pytest.mark.slow
 def test_data_of_another_major_version_are_refused_by_name(place: Path) -> None:
     with postgres.serve(place / "data"):
         pass
@@ -288,7 +286,6 @@ def test_data_of_another_major_version_are_refused_by_name(place: Path) -> None:
             pass
 
 
-@pytest.mark.slow
 def test_a_half_made_cluster_is_made_again(place: Path) -> None:
     (place / "data").mkdir(mode=0o711)
     (place / "data" / "start.lock").touch()
@@ -313,7 +310,6 @@ def test_a_data_folder_that_cannot_be_made_is_refused(place: Path) -> None:
             pass
 
 
-@pytest.mark.slow
 def test_a_path_too_long_for_a_socket_still_works(place: Path) -> None:
     folder = place / ("deep " * 20) / "data"
     with postgres.serve(folder) as server:
@@ -323,7 +319,6 @@ def test_a_path_too_long_for_a_socket_still_works(place: Path) -> None:
     assert not elsewhere.exists()
 
 
-@pytest.mark.slow
 def test_a_port_is_opened_on_loopback_only_when_asked_for(place: Path) -> None:
     with postgres.serve(place / "data", port=0) as server:
         with psycopg.connect(server.url) as connection:
@@ -333,7 +328,6 @@ def test_a_port_is_opened_on_loopback_only_when_asked_for(place: Path) -> None:
         assert connection.execute("SHOW listen_addresses").fetchone() == ("",)
 
 
-@pytest.mark.slow
 def test_a_taken_port_is_named(place: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -344,7 +338,6 @@ def test_a_taken_port_is_named(place: Path) -> None:
                 pass
 
 
-@pytest.mark.slow
 def test_a_server_that_does_not_start_shows_its_last_words(place: Path) -> None:
     with postgres.serve(place / "data"):
         pass
@@ -367,7 +360,6 @@ def test_programs_that_are_missing_or_too_old_are_refused(place: Path) -> None:
             pass
 
 
-@pytest.mark.slow
 def test_a_machines_own_postgresql_serves_too_and_its_data_are_its_own(place: Path) -> None:
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not folders:
@@ -412,7 +404,6 @@ def test_root_is_told_which_folder_is_closed_to_the_servers_account(place: Path)
 
 
 @as_root
-@pytest.mark.slow
 def test_programs_in_a_closed_folder_are_copied_to_where_the_server_can_run_them(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -440,7 +431,6 @@ def test_a_machines_own_programs_in_a_closed_folder_are_refused(place: Path) -> 
 
 
 @as_root
-@pytest.mark.slow
 def test_an_ordinary_user_serves_as_himself_and_root_may_use_his_folder(place: Path) -> None:
     nobody = pwd.getpwnam("nobody")
     python = _python_for(nobody.pw_uid)

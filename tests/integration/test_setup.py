@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ("dirname", "env", "sed", "sh")
 
@@ -75,7 +77,6 @@ def test_each_python_that_does_not_do_is_named_with_its_reason(
     assert "apt install python3.12-venv" in done.stderr
 
 
-@pytest.mark.slow
 def test_without_a_network_it_is_said_and_nothing_is_left(checkout: Path, tmp_path: Path) -> None:
     (checkout / "requirements.lock").write_text(f"absent-package==1 --hash=sha256:{'0' * 64}\n")
     no_network = {
@@ -92,7 +93,6 @@ def test_without_a_network_it_is_said_and_nothing_is_left(checkout: Path, tmp_pa
     assert not (checkout / ".venv").exists()
 
 
-@pytest.mark.slow
 def test_a_set_up_that_was_cut_short_is_done_again_and_a_whole_one_is_not(
     checkout: Path,
 ) -> None:

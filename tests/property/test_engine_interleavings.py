@@ -24,6 +24,8 @@ from tests.integration.engine.test_dispatcher import Waiter
 from tests.integration.engine.test_runner import state_of
 from tests.integration.engine.toy import NOON, Filled, Poured, inbound, kettle_id, kitchen
 
+pytestmark = pytest.mark.slow
+
 run_number = itertools.count()
 
 properties = settings(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -9,6 +10,8 @@ from crossdock import db
 from crossdock.kernel.messages import Message
 from tests.inventory.stockroom import OAK, Stockroom, count, move
 from tests.property.test_inventory_conserves_units import empty
+
+pytestmark = pytest.mark.slow
 
 BUCKETS = ("supplier", "customer", "sellable", "damaged")
 

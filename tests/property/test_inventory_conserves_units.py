@@ -40,6 +40,8 @@ from tests.inventory.stockroom import (
     order,
 )
 
+pytestmark = pytest.mark.slow
+
 SKUS = ("mug", "bowl")
 PLACES = [(sku, node) for sku in SKUS for node in (OAK, DEPOT)]
 place = st.sampled_from(PLACES)
@@ -250,7 +252,6 @@ def database(connection: db.Connection) -> Iterator[None]:
     _connections.pop()
 
 
-@pytest.mark.slow
 def test_any_sequence_of_facts_and_decisions_conserves_units(database: None) -> None:
     run_state_machine_as_test(
         World,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -47,6 +48,8 @@ from crossdock.model.messages import (
 from crossdock.model.orders import Adjustment, Charge, Tender
 from crossdock.ordering.policy import OrderPolicy
 from tests.unit.processes.world import ORDER, World, an_order
+
+pytestmark = pytest.mark.slow
 
 STATES = (
     "open", "soft", "backordered", "allocated", "released", "picked", "packed", "shipped",

@@ -30,6 +30,8 @@ from crossdock.model.messages import LineQuantity, ShortLine
 from tests.allocation.market import BOSTON, HARTFORD, PROVIDENCE, Market, order, request
 from tests.conftest import temporary_database
 
+pytestmark = pytest.mark.slow
+
 NODES = (BOSTON, PROVIDENCE, HARTFORD)
 SKUS = ("mug", "jug", "tea-set")
 ORDERS = 4
@@ -176,7 +178,6 @@ def _units(lines: Any) -> int:
     return sum(line.quantity for line in lines)
 
 
-@pytest.mark.slow
 @settings(
     max_examples=25, deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

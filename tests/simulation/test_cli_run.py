@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 from crossdock.cli.main import app
 from crossdock.simulator.retailer import RetailerPlan, make_retailer, write_retailer
 
+pytestmark = pytest.mark.slow
+
 TINY = RetailerPlan(stores=6, dcs=1, skus=100, orders=25, hours=10.0)
 
 

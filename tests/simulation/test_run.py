@@ -23,6 +23,8 @@ from crossdock.simulator.staff import StaffHabits
 from crossdock.sourcing.policy_files import shipped_policy_text
 from tests.conftest import temporary_database
 
+pytestmark = pytest.mark.slow
+
 SEED = 20261127
 SMALL = RetailerPlan(
     stores=24,
