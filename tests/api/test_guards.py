@@ -212,6 +212,12 @@ def test_a_path_with_too_long_a_query_is_refused(app: Litestar) -> None:
     assert (answer.status, answer.code) == (414, "uri_too_long")
 
 
+@pytest.mark.parametrize("target", ["/weigh?node=a%00b", "/weigh?q=1&n%00="])
+def test_a_nul_in_a_parameter_is_refused(app: Litestar, target: str) -> None:
+    answer = send_to(app, target)
+    assert (answer.status, answer.code) == (400, "malformed_request")
+
+
 def asking(query: str) -> Any:
     """As much of a scope as is looked at."""
     return {"query_string": query.encode()}

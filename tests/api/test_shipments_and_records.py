@@ -244,3 +244,10 @@ def test_afterwards_every_invariant_holds(retail: Retail) -> None:
     broken = check(retail.connection)
     retail.connection.rollback()
     assert not broken
+
+
+@pytest.mark.parametrize("path", ["/v1/shipments?node=%00", "/v1/work?node=a%00", "/v1/nodes/%00"])
+def test_a_nul_in_a_parameter_is_named_and_never_a_fault(api: Client, path: str) -> None:
+    answer = api.get(path)
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["code"] == "unstorable_character"

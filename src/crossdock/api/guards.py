@@ -50,9 +50,21 @@ _CLOSE = {"connection": "close"}
 
 
 def check_target(scope: HTTPScope, limits: LimitsSettings) -> None:
-    """Raises ApiProblem 414 for a path and query over the limit."""
+    """Raises ApiProblem 414 for a path and query over the limit, 400 for a NUL in them."""
     if len(scope["path"]) + len(scope["query_string"]) > limits.query_characters:
         raise ApiProblem(TOO_LONG_PATH, f"Over {limits.query_characters:,} characters.")
+    if b"%00" in scope["query_string"] or "\0" in scope["path"]:
+        raise ApiProblem(MALFORMED, "A parameter does not fit.", _with_nul(scope))
+
+
+def _with_nul(scope: HTTPScope) -> list[Problem]:
+    """The parameters that hold a character which no text of ours can have."""
+    given = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    names = [name.replace("\0", "") for name, value in given if "\0" in name + value]
+    return [
+        Problem(name, "unstorable_character", "It holds the character NUL.", "Leave it out.")
+        for name in names or ["(path)"]
+    ]
 
 
 def check_times(scope: HTTPScope, names: Sequence[str]) -> None:
