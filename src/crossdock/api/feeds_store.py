@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
 
 from crossdock.db import Connection
+
+if TYPE_CHECKING:
+    from crossdock.api.feeds import Seat
 
 
 def horizon(connection: Connection) -> int:
@@ -36,3 +41,26 @@ def horizon(connection: Connection) -> int:
 def at_nodes(nodes: Sequence[str]) -> str:
     """The condition on `%(nodes)s`: of one node an index gives rows in the order of the feed."""
     return "node = %(nodes)s" if len(nodes) == 1 else "node = ANY (%(nodes)s::text[])"
+
+
+class Changed(NamedTuple):
+    """One row of an order, such as a piece of work, and its place in the feed."""
+
+    order_id: str
+    id: str
+    changed_in: int
+
+
+def behind(
+    nodes: Sequence[str], seat: Seat, since: datetime | None, limit: int
+) -> dict[str, object]:
+    """The parameters of a look at what these nodes' feed holds behind a seat."""
+    return {
+        "nodes": nodes[0] if len(nodes) == 1 else list(nodes),
+        "after": str(seat.changed_in),
+        "after_id": seat.id,
+        "start": str(seat.start),
+        "horizon": str(seat.horizon),
+        "since": since,
+        "limit": limit,
+    }

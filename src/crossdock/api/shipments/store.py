@@ -9,19 +9,11 @@ from typing import NamedTuple
 import msgspec
 
 from crossdock.api.feeds import Seat
-from crossdock.api.feeds_store import at_nodes
+from crossdock.api.feeds_store import Changed, at_nodes, behind
 from crossdock.api.shipments.model import ShipmentSeen
 from crossdock.db import Connection
 
 _decode = msgspec.json.Decoder(ShipmentSeen).decode
-
-
-class Changed(NamedTuple):
-    """A shipment and its place in the feed."""
-
-    order_id: str
-    id: str
-    changed_in: int
 
 
 def changed_shipments(
@@ -37,14 +29,7 @@ def changed_shipments(
           AND (%(since)s::timestamptz IS NULL OR changed_at >= %(since)s)
         ORDER BY changed_in, id LIMIT %(limit)s
         """,
-        {
-            "nodes": nodes[0] if len(nodes) == 1 else list(nodes),
-            "after": str(seat.changed_in),
-            "after_id": seat.id,
-            "horizon": str(seat.horizon),
-            "since": since,
-            "limit": limit,
-        },
+        behind(nodes, seat, since, limit),
         prepare=True,
     ).fetchall()
     return [Changed(*row) for row in rows]

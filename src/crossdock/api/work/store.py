@@ -9,19 +9,11 @@ from typing import NamedTuple
 import msgspec
 
 from crossdock.api.feeds import Seat
-from crossdock.api.feeds_store import at_nodes
+from crossdock.api.feeds_store import Changed, at_nodes, behind
 from crossdock.api.work.model import WorkItem
 from crossdock.db import Connection
 
 _decode_item = msgspec.json.Decoder(WorkItem).decode
-
-
-class Changed(NamedTuple):
-    """One piece of work and its place in the feed."""
-
-    order_id: str
-    id: str
-    changed_in: int
 
 
 def changed_work(
@@ -53,15 +45,7 @@ def changed_work(
             SELECT * FROM open UNION ALL SELECT * FROM ended) AS either
         ORDER BY changed_in, id LIMIT %(limit)s
         """,
-        {
-            "nodes": nodes[0] if len(nodes) == 1 else list(nodes),
-            "after": str(seat.changed_in),
-            "after_id": seat.id,
-            "start": str(seat.start),
-            "horizon": str(seat.horizon),
-            "since": since,
-            "limit": limit,
-        },
+        behind(nodes, seat, since, limit),
         prepare=True,
     ).fetchall()
     return [Changed(*row) for row in rows]
