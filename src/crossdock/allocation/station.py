@@ -73,6 +73,8 @@ class Allocation:
             by_zone.setdefault(delivery.to.instance, []).append(delivery)
         for zone in sorted(by_zone):
             requests = requests_of(by_zone[zone])
+            if not requests:
+                continue
             versions: dict[str, str] = {}
             for request in requests:
                 order = request.order

@@ -69,7 +69,8 @@ class Station(Protocol):
     def prepare(self, deliveries: Sequence[Delivery], tx: Transaction) -> None:
         """Think ahead about messages whose shard is about to be locked: others may hold it now.
 
-        Nothing is decided, written or locked; what it finds it keeps in a book of `tx`.
+        Nothing is decided, and no row is locked but those of its own senders; what it finds it
+        keeps in a book of `tx`.
         """
         ...
 
