@@ -14,7 +14,7 @@ from crossdock import db
 from crossdock.api.app import create_app
 from crossdock.api.services import Services
 from crossdock.api.test_mode import running
-from crossdock.api.test_mode.running import open_test_schema, run_test_mode, test_url
+from crossdock.api.test_mode.running import open_test_schema, run_test_mode, url_of_test_schema
 from crossdock.invariants import check
 from crossdock.kernel.clock import SystemClock
 from tests.api.channels import Client, Orders
@@ -112,7 +112,7 @@ def test_nothing_of_it_is_in_the_live_schema(
     assert found["lines"][0]["units"]["delivered"] == 2
     assert found["tenders"][0]["captured"] == 2000
     assert fingerprint(live) == before
-    with contextlib.closing(db.connect(test_url(api_url))) as connection:
+    with contextlib.closing(db.connect(url_of_test_schema(api_url))) as connection:
         assert check(connection) == []
 
 
@@ -196,7 +196,7 @@ def test_what_changes_in_live_master_data_changes_here(
     live.execute("INSERT INTO product (sku, name) VALUES ('bowl', 'bowl')")
     live.execute("UPDATE product SET enabled = false WHERE sku = 'tray'")
     live.commit()
-    with contextlib.closing(db.connect(test_url(api_url))) as connection:
+    with contextlib.closing(db.connect(url_of_test_schema(api_url))) as connection:
         running.copy(connection, "public", SystemClock().now())
         rows = connection.execute("SELECT sku, enabled FROM product ORDER BY sku").fetchall()
         assert ("bowl", True) in rows and ("tray", False) in rows

@@ -16,7 +16,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from litestar import Litestar, post
@@ -207,14 +207,14 @@ def busy_worker(url: str) -> Iterator[None]:
         process.join()
 
 
-def work(url: str, ready: object, stop: object) -> None:
+def work(url: str, ready: Any, stop: Any) -> None:
     """The worker's process: batches until told to stop."""
     os.nice(Settings().api.worker_niceness)
     with contextlib.closing(db.connect(url, application_name="bench")) as connection:
         runner = Runner(registry(), connection, SystemClock(), name="bench")
         runner.start()
-        ready.set()  # type: ignore[attr-defined]
-        while not stop.is_set():  # type: ignore[attr-defined]
+        ready.set()
+        while not stop.is_set():
             runner.run_batch()
 
 

@@ -7,7 +7,7 @@ from functools import partial
 import typer
 
 from crossdock import db
-from crossdock.api.test_mode.running import run_test_mode, test_url
+from crossdock.api.test_mode.running import run_test_mode, url_of_test_schema
 from crossdock.cli.context import open_database, output, settings_of
 from crossdock.cli.workers import until_told
 from crossdock.kernel.clock import SystemClock
@@ -28,7 +28,7 @@ def test_mode(context: typer.Context) -> None:
     webhooks, clock = settings_of(context).webhooks, SystemClock()
     stop = until_told()
     with open_database(context) as database:
-        url = test_url(database.url)
+        url = url_of_test_schema(database.url)
 
         def connect(autocommit: bool) -> db.Connection:
             return db.connect(url, application_name="crossdock test mode", autocommit=autocommit)

@@ -44,20 +44,17 @@ def open_test_schema(url: str, now: datetime) -> None:
     """Make the schema of test mode, or bring it up to date with the live schema behind `url`."""
     with closing(db.connect(url, autocommit=True)) as connection:
         store.create_schema(connection, TEST_SCHEMA)
-    with closing(db.connect(test_url(url))) as connection:
+    with closing(db.connect(url_of_test_schema(url))) as connection:
         db.migrate(connection)
     with closing(db.connect(url)) as live:
         schema = store.current_schema(live)
-    with closing(db.connect(test_url(url))) as connection:
+    with closing(db.connect(url_of_test_schema(url))) as connection:
         copy(connection, schema, now)
 
 
-def test_url(url: str) -> str:
+def url_of_test_schema(url: str) -> str:
     """The same database, where nothing is found but test mode."""
     return db.in_schema(url, TEST_SCHEMA)
-
-
-test_url.__test__ = False  # type: ignore[attr-defined]
 
 
 def copy(connection: db.Connection, live: str, now: datetime) -> None:
@@ -88,7 +85,7 @@ def run_test_mode(
     """Do the work of test mode until `stop` is set; `more` runs beside it, each in a thread."""
     clock = clock or SystemClock()
     open_test_schema(url, clock.now())
-    here = test_url(url)
+    here = url_of_test_schema(url)
 
     def connect(autocommit: bool = False) -> db.Connection:
         return db.connect(here, application_name="crossdock test mode", autocommit=autocommit)
