@@ -329,6 +329,14 @@ class WebhookSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pause_hours: Annotated[
         float, Meta(gt=0, description="a webhook that fails for so long is paused, with a case")
     ] = 72.0
+    event_days: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="how long published events are kept; what an active webhook has not been"
+            " sent stays until it is",
+        ),
+    ] = 30
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -20,6 +20,7 @@ from crossdock.events.model import Interest
 from crossdock.kernel.ids import derive
 from crossdock.settings import Settings, WebhookSettings
 from crossdock.webhooks import store
+from crossdock.webhooks.retention import EventRetention
 from tests.api.keys import bearer, make_key
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -207,3 +208,34 @@ def test_what_a_webhook_was_not_sent_yet_is_a_metric(api: Client, api_connection
 
     assert text.value == 10 and text.labels["status"] == "active"
     assert "crossdock_webhook_deliveries" in api.get("/metrics").text
+
+
+def test_a_place_before_what_is_kept_is_gone_with_the_oldest_that_is_there(
+    api: Client, api_connection: Any
+) -> None:
+    path = f"/v1/webhooks/{make(api)['webhook']['id']}/replay"
+    remove = EventRetention(days=1, step=4)
+    for webhook in api.get("/v1/webhooks").json()["items"]:
+        assert api.post(f"/v1/webhooks/{webhook['id']}/replay", json={"after": 10}).is_success
+    api_connection.execute("DELETE FROM webhook_delivery")
+    remove(api_connection, NOON + timedelta(days=2))
+    api_connection.commit()
+
+    for gone in (
+        api.get("/v1/events", params={"after": 3}),
+        api.get("/v1/events", params={"after": 0}),
+        api.post(path, json={"after": 3}),
+        api.post(path, json={"since": (NOON + timedelta(minutes=4)).isoformat()}),
+        api.post(
+            "/v1/webhooks",
+            json={"name": "late", "url": HERE, "types": ["crossdock.*"], "after": 3},
+        ),
+    ):
+        assert gone.status_code == 410, gone.text
+        assert (gone.json()["code"], gone.json()["oldest"]) == ("events_removed", 4)
+    assert sequences(api.get("/v1/events", params={"after": 4})) == [5, 6, 7, 8, 9, 10]
+    assert sequences(api.get("/v1/events", params={"limit": 1})) == [5]
+    since = (NOON + timedelta(minutes=5)).isoformat()
+    assert api.post(path, json={"since": since}).json()["last_event"] == 4
+    assert api.post(path, json={"after": 4}).json()["last_event"] == 4
+    assert "late" not in [one["name"] for one in api.get("/v1/webhooks").json()["items"]]

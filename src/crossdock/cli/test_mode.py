@@ -11,6 +11,7 @@ from crossdock.api.test_mode.running import run_test_mode, url_of_test_schema
 from crossdock.cli.context import open_database, output, settings_of
 from crossdock.cli.workers import until_told
 from crossdock.kernel.clock import SystemClock
+from crossdock.webhooks.retention import EventRetention
 from crossdock.webhooks.worker import keep_events
 
 
@@ -35,5 +36,9 @@ def test_mode(context: typer.Context) -> None:
 
         output.print("test mode runs; Ctrl-C stops it", highlight=False)
         run_test_mode(
-            database.url, stop, clock=clock, more=(partial(keep_events, connect, clock, webhooks),)
+            database.url,
+            stop,
+            clock=clock,
+            chores=(EventRetention(webhooks.event_days),),
+            more=(partial(keep_events, connect, clock, webhooks),),
         )

@@ -27,6 +27,7 @@ from crossdock.inventory.watch import InvariantWatch, WatchLimits
 from crossdock.kernel.clock import SystemClock
 from crossdock.kernel.errors import SettingRefused
 from crossdock.settings import CheckSettings, DispatcherSettings, EngineSettings
+from crossdock.webhooks.retention import EventRetention
 from crossdock.webhooks.worker import run_events
 
 NO_CONNECTOR = "No connector to an outside system is configured."
@@ -78,7 +79,11 @@ def worker(
             limits=limits_of(settings.engine),
             waits=WorkerLimits(idle_seconds=settings.engine.idle_poll_milliseconds / 1000),
             ages=ages_of(settings.engine),
-            chores=(*CHORES, *watch_of(settings.checks, lambda: connect(False))),
+            chores=(
+                *CHORES,
+                EventRetention(settings.webhooks.event_days),
+                *watch_of(settings.checks, lambda: connect(False)),
+            ),
             tracing=spans,
         )
         output.print(f"worker {name} takes messages; Ctrl-C stops it", highlight=False)

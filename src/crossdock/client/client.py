@@ -264,12 +264,12 @@ class Client:
 
     def read_events(
         self,
-        after: int = 0,
+        after: int | None = None,
         types: Sequence[str] | None = None,
         order: str | None = None,
         limit: int = 500,
     ) -> Events:
-        """Events after one of them; keep `last` for the next time."""
+        """Events after one of them, or the oldest kept; keep `last` for the next time."""
         query = {
             "after": after,
             "types": ",".join(types) if types else None,
@@ -279,9 +279,9 @@ class Client:
         return self.http.send("GET", "/v1/events", Events, query=query)
 
     def events(
-        self, after: int = 0, types: Sequence[str] | None = None, order: str | None = None
+        self, after: int | None = None, types: Sequence[str] | None = None, order: str | None = None
     ) -> Iterator[Event]:
-        """All events there are after one of them, in their order."""
+        """All events there are after one of them, or all that are kept, in their order."""
         more = True
         while more:
             page = self.read_events(after, types, order)

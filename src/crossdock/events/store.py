@@ -109,6 +109,53 @@ def last_sequence(connection: db.Connection) -> int:
     return int(fetch(connection, "SELECT last_sequence FROM event_publisher")[0][0])
 
 
+class Removed(NamedTuple):
+    """What is not kept any more: events up to `until`, the last of them recorded then."""
+
+    until: int
+    recorded_until: datetime | None
+
+
+def removed(connection: db.Connection, *, hold: bool = False) -> Removed:
+    """What was removed; `hold` lets nothing more be removed before the commit."""
+    rows = fetch(
+        connection,
+        "SELECT removed_until, nullif(recorded_until, '-infinity') FROM event_retention"
+        + (" FOR SHARE" if hold else ""),
+    )
+    return Removed(*rows[0])
+
+
+def lock_retention(connection: db.Connection) -> int | None:
+    """The last sequence removed, held until the commit; None while another removes."""
+    rows = fetch(connection, "SELECT removed_until FROM event_retention FOR UPDATE SKIP LOCKED")
+    return int(rows[0][0]) if rows else None
+
+
+def last_before(connection: db.Connection, after: int, cut: datetime, limit: int) -> int:
+    """Up to where, of the next events after one, all were recorded before the cut."""
+    rows = fetch(
+        connection,
+        """
+        WITH step AS (SELECT sequence, recorded_at FROM published_event
+                      WHERE sequence > %s ORDER BY sequence LIMIT %s)
+        SELECT coalesce(min(sequence) FILTER (WHERE recorded_at >= %s) - 1, max(sequence), %s)
+        FROM step
+        """,
+        (after, limit, cut, after),
+    )
+    return int(rows[0][0])
+
+
+def note_removed(connection: db.Connection, after: int, until: int) -> None:
+    """The events after the one and up to the other are removed in this transaction."""
+    connection.execute(
+        "UPDATE event_retention SET removed_until = %s, recorded_until = greatest(recorded_until,"
+        " (SELECT max(recorded_at) FROM published_event WHERE sequence > %s AND sequence <= %s))",
+        (until, after, until),
+    )
+
+
 def sequence_before(connection: db.Connection, since: datetime) -> int:
     """After which sequence to read to have all that was recorded since then."""
     rows = fetch(

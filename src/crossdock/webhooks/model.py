@@ -19,7 +19,7 @@ class WebhookStatus(StrEnum):
 
     ACTIVE = "active"
     PAUSED = "paused"
-    """It failed for too long; goes on where it was once somebody resumes it."""
+    """It failed for too long; goes on where it was, as far as that is kept, once resumed."""
     DISABLED = "disabled"
     """Switched off by its owner, or gone as the receiver says (410)."""
 
@@ -47,6 +47,8 @@ class Webhook(NamedTuple):
     secret: str
     former_secret: str | None
     secret_until: datetime | None
+    missed_until: int | None = None
+    """Events up to this one were removed unsent while it was paused or disabled."""
 
     @property
     def interest(self) -> Interest:

@@ -222,6 +222,39 @@ def open_deliveries(
     return {webhook_id: (count, error) for webhook_id, count, error in rows}
 
 
+def least_active_position(connection: db.Connection) -> int | None:
+    """The first event that an active webhook has not looked at comes after this one."""
+    rows = fetch(connection, "SELECT min(position) FROM webhook WHERE status = 'active'")
+    return None if rows[0][0] is None else int(rows[0][0])
+
+
+def pass_over(connection: db.Connection, until: int) -> None:
+    """Webhooks that are not active are not sent events up to this one any more."""
+    # Webhooks before their deliveries: in the order in which a sender locks them.
+    connection.execute(
+        """
+        UPDATE webhook w SET missed_until = %s, position = greatest(position, %s)
+        WHERE status <> 'active' AND (position < %s OR EXISTS (
+            SELECT FROM webhook_delivery d WHERE d.webhook_id = w.id AND d.sequence <= %s))
+        """,
+        (until, until, until, until),
+    )
+    connection.execute(
+        "DELETE FROM webhook_delivery d USING webhook w"
+        " WHERE d.sequence <= %s AND w.id = d.webhook_id AND w.status <> 'active'",
+        (until,),
+    )
+
+
+def remove_events(connection: db.Connection, until: int) -> int:
+    """Remove events up to this one, but for those with an open delivery; tells how many."""
+    return connection.execute(
+        "DELETE FROM published_event e WHERE sequence <= %s"
+        " AND NOT EXISTS (SELECT FROM webhook_delivery d WHERE d.sequence = e.sequence)",
+        (until,),
+    ).rowcount
+
+
 class Queue(NamedTuple):
     """How many deliveries of a webhook are open, and since when the oldest one waits."""
 

@@ -10,9 +10,11 @@ from litestar import Router, get
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
+from crossdock import db
 from crossdock.api.access.caller import Caller
+from crossdock.api.documents import answers
 from crossdock.api.pages import DEFAULT_LIMIT, Limit
-from crossdock.api.problems import MALFORMED, ApiProblem
+from crossdock.api.problems import MALFORMED, ApiProblem, problem_type
 from crossdock.api.services import Services
 from crossdock.contracts.registry import event_types
 from crossdock.events import store
@@ -20,19 +22,28 @@ from crossdock.events.model import Interest, PublicEvent, public
 from crossdock.kernel.ids import is_id
 from crossdock.model.problems import Problem
 
+EVENTS_REMOVED = problem_type(
+    "events_removed",
+    410,
+    "Events after that one are not kept any more",
+    cause="Events are kept for webhooks.event_days, and some of those asked for are older.",
+    remedy="Go on with `oldest`, the oldest `after` there is, and read again what you keep of"
+    " orders and stock: their events in between are lost to you.",
+)
+
 WINDOW = 20_000
 """Events that one request looks at, at most, for those of interest."""
 
 MOST_TYPES = 50
 
 After = Annotated[
-    int,
+    int | None,
     QueryParameter(
         name="after",
         ge=0,
         le=2**62,
         required=False,
-        description="The `last` of the answer before; without it, from the first event on.",
+        description="The `last` of the answer before; without it, from the oldest event kept on.",
     ),
 ]
 Types = Annotated[
@@ -92,12 +103,13 @@ _EXAMPLE = {
 @get(
     "/events",
     opt={"permission": "events:read", "shed": "first", "answer_example": _EXAMPLE},
+    responses=answers(EVENTS_REMOVED),
     sync_to_thread=True,
 )
 def read_events(
     caller: NamedDependency[Caller],
     services: NamedDependency[Services],
-    after: After = 0,
+    after: After = None,
     types: Types = None,
     order: OrderId = None,
     limit: Limit = DEFAULT_LIMIT,
@@ -105,16 +117,32 @@ def read_events(
     """Read events in the order they were published.
 
     Send `last` as `after` to go on. Nothing is ever published before an event you have seen, so
-    whoever keeps `last` misses nothing and sees nothing twice.
+    whoever keeps `last` misses nothing and sees nothing twice. Where events that follow have been
+    removed for their age, the answer is 410 instead of a gap.
     """
     interest = Interest(_types(types), caller.channels, caller.nodes, _order(order))
-    with services.of(caller).reading() as connection:
+    with services.of(caller).reading() as connection, db.one_snapshot(connection):
+        removed = store.removed(connection)
+        after = removed.until if after is None else after
+        check_kept(removed, after)
         newest = store.last_sequence(connection)
         until = min(newest, after + WINDOW)
         rows = store.events_between(connection, after, until, interest, limit + 1)
     shown = rows[:limit]
     last = shown[-1].sequence if len(rows) > limit else max(until, after)
     return Events([public(row) for row in shown], last, last < newest)
+
+
+def check_kept(removed: store.Removed, after: int) -> None:
+    """Raises ApiProblem 410 where some of what follows is not kept any more."""
+    if after < removed.until:
+        raise events_removed(removed)
+
+
+def events_removed(removed: store.Removed) -> ApiProblem:
+    """The 410 that names the oldest `after` there is."""
+    detail = f"Events up to {removed.until} were removed; the oldest `after` is {removed.until}."
+    return ApiProblem(EVENTS_REMOVED, detail, oldest=removed.until)
 
 
 def checked_types(named: Sequence[str], path: str) -> tuple[str, ...]:

@@ -28,7 +28,13 @@ from crossdock.api.problems import (
     conflict,
     problem_type,
 )
-from crossdock.api.routes.events import MOST_TYPES, checked_types
+from crossdock.api.routes.events import (
+    EVENTS_REMOVED,
+    MOST_TYPES,
+    check_kept,
+    checked_types,
+    events_removed,
+)
 from crossdock.api.services import Services
 from crossdock.events import store as events
 from crossdock.kernel.ids import derive, is_id
@@ -70,7 +76,7 @@ class WebhookWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     nodes: Codes = None
     """Only events of these nodes' work; null: all that you may see."""
     after: Annotated[int, Meta(ge=0, le=2**62)] | None = None
-    """Begin after this event of GET /v1/events; null: with what happens next."""
+    """Begin after this event of GET /v1/events, which is kept; null: with what happens next."""
 
 
 class WebhookChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -107,6 +113,8 @@ class WebhookShown(msgspec.Struct, frozen=True, kw_only=True):
     """The last event that was looked at for it; those after it come next."""
     open_deliveries: int
     """Events that it was not sent yet."""
+    missed_until: int | None
+    """Events up to this one were removed unsent while it was paused or disabled; null: none."""
     last_error: str
 
 
@@ -134,6 +142,7 @@ _SHOWN = {
     "failing_since": None,
     "last_event": 4711,
     "open_deliveries": 0,
+    "missed_until": None,
     "last_error": "",
 }
 _WITH_SECRET = {"webhook": _SHOWN, "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"}
@@ -144,7 +153,7 @@ _NO_STORE = {"Cache-Control": "no-store"}
 @post(
     "/webhooks",
     opt={**_OPT, "example": _EXAMPLE, "answer_example": _WITH_SECRET},
-    responses=answers(URL_REFUSED, IDEMPOTENCY_CONFLICT),
+    responses=answers(URL_REFUSED, IDEMPOTENCY_CONFLICT, EVENTS_REMOVED),
     sync_to_thread=True,
 )
 def create_webhook(
@@ -158,9 +167,12 @@ def create_webhook(
     _check_url(services, data.url)
     now = services.clock.now()
     with services.of(caller).writing() as connection:
+        removed = events.removed(connection, hold=True)
         position = events.last_sequence(connection) if data.after is None else data.after
         webhook = _wanted(data, caller, now, position, idempotency_key)
         is_new = store.insert(connection, webhook)
+        if is_new:
+            check_kept(removed, position)
         kept = webhook if is_new else store.find(connection, webhook.id)
         assert kept is not None, "what is in the way is there"
         if not is_new:
@@ -266,6 +278,7 @@ def change_webhook(
         changes |= {"status": status.value, "reason": "" if data.active else "by its owner"}
         changes |= {"failures": 0, "failing_since": None, "next_try_at": None}
     with services.of(caller).writing() as connection:
+        events.removed(connection, hold=True)  # What it goes on with is not removed meanwhile.
         found = _found(connection, caller, webhook, lock=True)
         store.change(connection, found.id, {**changes, "changed_at": now})
         if data.active is True:
@@ -313,7 +326,7 @@ def rotate_webhook_secret(
         "example": {"since": "2026-11-02T09:00:00Z"},
         "answer_example": _SHOWN,
     },
-    responses=answers(NOT_FOUND),
+    responses=answers(NOT_FOUND, EVENTS_REMOVED),
     sync_to_thread=True,
     status_code=202,
 )
@@ -323,16 +336,20 @@ def replay_webhook(
     caller: NamedDependency[Caller],
     services: NamedDependency[Services],
 ) -> WebhookShown:
-    """Send events again from any point on, with the ids they had."""
+    """Send events again from any point on that is kept, with the ids they had."""
     if (data.after is None) == (data.since is None):
         problem = Problem("", "not_one", "From where is not clear.", "Send `after` or `since`.")
         raise ApiProblem(MALFORMED, errors=[problem])
     with services.of(caller).writing() as connection:
+        removed = events.removed(connection, hold=True)
         found = _found(connection, caller, webhook, lock=True)
         after = data.after
         if after is None:
             assert data.since is not None
+            if removed.recorded_until is not None and data.since <= removed.recorded_until:
+                raise events_removed(removed)
             after = events.sequence_before(connection, data.since)
+        check_kept(removed, after)
         position = min(after, events.last_sequence(connection))
         store.change(connection, found.id, {"position": position})
         shown = _shown(connection, [found._replace(position=position)])[0]
@@ -406,6 +423,7 @@ def _shown(connection: db.Connection, found: Sequence[Webhook]) -> list[WebhookS
             failing_since=one.failing_since,
             last_event=one.position,
             open_deliveries=deliveries.get(one.id, (0, ""))[0],
+            missed_until=one.missed_until,
             last_error=deliveries.get(one.id, (0, ""))[1],
         )
         for one in found

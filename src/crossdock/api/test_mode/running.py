@@ -21,7 +21,7 @@ from crossdock.app import CHORES, registry
 from crossdock.engine import store as engine_store
 from crossdock.engine.dispatcher import Dispatcher, DispatchLimits
 from crossdock.engine.transaction import Transaction
-from crossdock.engine.worker import Worker, WorkerLimits
+from crossdock.engine.worker import Chore, Worker, WorkerLimits
 from crossdock.inventory.upkeep import Opening, load_opening_stock
 from crossdock.kernel.clock import Clock, SystemClock
 
@@ -80,6 +80,7 @@ def run_test_mode(
     clock: Clock | None = None,
     dispatch: DispatchLimits | None = None,
     look_seconds: float = LOOK_SECONDS,
+    chores: Sequence[Chore] = (),
     more: Sequence[Callable[[threading.Event], None]] = (),
 ) -> None:
     """Do the work of test mode until `stop` is set; `more` runs beside it, each in a thread."""
@@ -96,7 +97,7 @@ def run_test_mode(
         clock,
         name="test mode",
         waits=WorkerLimits(idle_seconds=look_seconds / 4),
-        chores=CHORES,
+        chores=(*CHORES, *chores),
     )
     limits = dispatch or DispatchLimits(first_wait_seconds=1.0, longest_wait_seconds=30.0)
     dispatcher = Dispatcher(systems(clock, connect), clock, limits)
