@@ -451,6 +451,17 @@ def insert_hashes(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> se
     return {row[0] for row in inserted}
 
 
+def save_answer(connection: Connection, hashed: bytes, answer: bytes) -> None:
+    """Keep what a write of that hash was answered, for as long as its body."""
+    connection.execute("UPDATE dedupe SET answer = %b WHERE hash = %b", (answer, hashed))
+
+
+def answer_of(connection: Connection, hashed: bytes) -> tuple[bytes, bytes | None] | None:
+    """Fingerprint of what was received under that hash, and (while kept) its answer."""
+    rows = fetch(connection, "SELECT fingerprint, answer FROM dedupe WHERE hash = %b", (hashed,))
+    return rows[0] if rows else None
+
+
 def delete_hashes(connection: Connection, hashes: Sequence[bytes]) -> None:
     connection.execute("DELETE FROM dedupe WHERE hash = ANY(%b)", (list(hashes),))
 

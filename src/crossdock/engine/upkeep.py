@@ -22,7 +22,7 @@ class Ages:
     """After how long what is forgotten or raised."""
 
     body_days: int = 30
-    """Bodies of received messages, kept to name the field that differs in a repeat."""
+    """Bodies of what was received, kept to name the field that differs in a repeat, and answers."""
     hash_days: int = 90
     """Hashes of received messages; what must stay unique is a constraint on its object."""
     early_hours: int = 24

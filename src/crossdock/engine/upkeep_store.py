@@ -52,9 +52,9 @@ def create_partition(connection: Connection, table: str, name: str, start: date,
 
 
 def drop_bodies(connection: Connection, older_than: datetime, limit: int) -> int:
-    """Forget stored bodies past their age, in a small step."""
+    """Forget stored bodies past their age, and what they were answered, in a small step."""
     return connection.execute(
-        "UPDATE dedupe SET body = NULL WHERE hash IN (SELECT hash FROM dedupe"
+        "UPDATE dedupe SET body = NULL, answer = NULL WHERE hash IN (SELECT hash FROM dedupe"
         " WHERE recorded_at < %s AND body IS NOT NULL LIMIT %s)",
         (older_than, limit),
     ).rowcount
