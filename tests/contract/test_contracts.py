@@ -246,6 +246,7 @@ CONSTRAINTS = {
     ("FulfillmentOrder", "acknowledgement"): "fulfillment_order_acknowledgement",
     ("Tender", "status"): "tender_status",
     ("PaymentEntry", "status"): "payment_entry_status",
+    ("ReceivedPayment", "status"): "received_payment_status",
     ("Task", "status"): "task_status",
     ("Case", "status"): "case_status",
     ("ReturnClaim", "status"): "return_claim_status",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from crossdock.connectors.fakes import Mood
+from crossdock.engine.process import Address
+from crossdock.model.effects import PaymentReceived
 from crossdock.model.messages import AddressCorrected, OrderEditRequested
 from crossdock.model.orders import Tender
 from crossdock.model.outside import OutsideAddress
@@ -83,6 +85,25 @@ def payments(shop: Shop) -> None:
     shop.wait(days=1)
 
 
+def unasked_payments(shop: Shop) -> None:
+    """Money for an order that is held for it: too little, and then all of it."""
+    shop.stock(BOSTON, jug=1)
+    declined = Tender(number=1, kind="card", amount=0, reference="declined_card")
+    order = shop.place("1", ("jug", 1), tenders=[declined])
+    for number, amount in (("a1", 2999), ("a2", 3000), ("a3", 3000)):
+        shop.tell(
+            PaymentReceived(
+                payment_id=order[:-2] + number,
+                provider="bank",
+                reference=number,
+                amount=amount,
+                currency="USD",
+            ),
+            Address("order-to-fulfillment", order, order),
+        )
+    shop.finish(order)
+
+
 def holds(shop: Shop) -> None:
     """An address to correct, a suspicion to decide, one order refused."""
     shop.stock(BOSTON, jug=400)
@@ -145,6 +166,7 @@ SCENARIOS: dict[str, Callable[[Shop], None]] = {
         backorder,
         cancellations,
         payments,
+        unasked_payments,
         holds,
         lost_parcel,
         shortage,

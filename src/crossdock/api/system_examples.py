@@ -203,6 +203,26 @@ _NEW_FILE = {
 }
 
 
+_REPORT: dict[str, Any] = {
+    "provider": "bank",
+    "reference": "2026-11-04/0017",
+    "amount": 10553,
+    "currency": "USD",
+    "order": "web:W-10041",
+    "received_at": "2026-11-04T06:00:00Z",
+}
+_RECEIVED: dict[str, Any] = {
+    "id": "00000000-0000-8f3e-9d2c-5a0b1c2d3e4f",
+    **_REPORT,
+    "status": "applied",
+    "reason": "",
+    "order_id": _ORDER,
+    "channel": "web",
+    "reported_at": "2026-11-04T06:10:00Z",
+    "changed_at": "2026-11-04T06:10:01Z",
+}
+
+
 def _page(item: object) -> dict[str, Any]:
     return {"items": [item], "next": None}
 
@@ -311,6 +331,9 @@ EXAMPLES: dict[str, tuple[Any, Any]] = {
     "put_reference": (_REFERENCE, _REFERENCE_SEEN),
     "drop_reference": (None, None),
     "list_payments": (None, _page(_ENTRY)),
+    "tell_received": (_REPORT, {"id": _RECEIVED["id"], "order_id": _ORDER}),
+    "list_received": (None, _page(_RECEIVED)),
+    "read_received": (None, _RECEIVED),
     "read_payments": (
         None,
         {

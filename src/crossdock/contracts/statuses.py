@@ -204,6 +204,18 @@ VOCABULARIES: tuple[Vocabulary, ...] = (
         ),
     ),
     Vocabulary(
+        "ReceivedPayment",
+        "status",
+        "Money that came in without being asked for.",
+        (
+            _("unapplied", "it settles nothing yet; `reason` says why",
+              "who reports it", "PENDING, to be reviewed", "unapplied payment",
+              "payment on account; Unapplied Payment"),
+            _("applied", "it pays for its order", "Crossdock", "PAID", "applied payment",
+              "cleared item; Applied Payment"),
+        ),
+    ),
+    Vocabulary(
         "Checkout",
         "status",
         "Units kept for a customer who is about to pay.",

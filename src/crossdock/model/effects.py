@@ -118,6 +118,19 @@ class RefundRefused(Message, frozen=True, kw_only=True):
     reason: str
 
 
+@message_type("crossdock.payment.received.v1")
+class PaymentReceived(Message, frozen=True, kw_only=True):
+    """Money for the order that nobody asked a provider for."""
+
+    payment_id: str
+    provider: str
+    """Who reports it."""
+    reference: str
+    """Its number there."""
+    amount: int
+    currency: str
+
+
 # Carrier -----------------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from crossdock.api.work.model import Key, Moment, Word
+from crossdock.model.checks import MAX_MINOR
 
 
 class PaymentEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,3 +86,48 @@ class PaymentTaken(msgspec.Struct, frozen=True):
 
     order_id: str
     key: str
+
+
+class PaymentReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Money that came in without being asked for."""
+
+    provider: Key
+    """Who reports it, as you call it: a payment provider, a bank, a marketplace."""
+    reference: Key
+    """Its number there; with the provider it names the payment for ever."""
+    amount: Annotated[int, Meta(ge=1, le=MAX_MINOR)]
+    """Minor units of `currency`."""
+    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")]
+    order: Annotated[str, Meta(min_length=1, max_length=600)] | None = None
+    """What it is for: an order's id, or channel:number; null where nobody knows."""
+    received_at: Moment | None = None
+    """When the money came; now, if not given."""
+
+
+class ReceivedPayment(msgspec.Struct, frozen=True):
+    """Money that came in without being asked for, and what became of it."""
+
+    id: str
+    provider: str
+    reference: str
+    amount: int
+    currency: str
+    status: str
+    """unapplied or applied."""
+    reason: str
+    """Why it is unapplied: being_looked_at, order_unknown, nothing_outstanding, currency_differs
+    or amount_differs; empty once it is applied."""
+    order: str
+    """The order as it was reported."""
+    order_id: str | None
+    channel: str
+    received_at: datetime
+    reported_at: datetime
+    changed_at: datetime
+
+
+class ReceivedTaken(msgspec.Struct, frozen=True):
+    """The payment is kept; what becomes of it shows under its id."""
+
+    id: str
+    order_id: str | None

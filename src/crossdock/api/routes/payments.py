@@ -17,13 +17,32 @@ from crossdock.api.documents import answers
 from crossdock.api.feeds import NOBODY
 from crossdock.api.idempotency import REPLAYED, IdempotencyKey, identity
 from crossdock.api.orders.reading import find_order
-from crossdock.api.pages import DEFAULT_LIMIT, Cursor, Limit, Page, decode_cursor, encode_cursor
-from crossdock.api.payments import store
+from crossdock.api.orders_door import CHANNEL_NOT_PERMITTED
+from crossdock.api.pages import (
+    DEFAULT_LIMIT,
+    Cursor,
+    Limit,
+    Page,
+    decode_cursor,
+    encode_cursor,
+    page_of,
+)
+from crossdock.api.payments import received_store, store
 from crossdock.api.payments.model import (
     OrderPayments,
     PaymentEntry,
+    PaymentReport,
     PaymentResult,
     PaymentTaken,
+    ReceivedPayment,
+    ReceivedTaken,
+)
+from crossdock.api.payments.received import (
+    Receiving,
+    checked,
+    order_of,
+    received_id,
+    write_received,
 )
 from crossdock.api.payments.settling import (
     ALREADY_SETTLED,
@@ -31,11 +50,14 @@ from crossdock.api.payments.settling import (
     message_of,
     write_settlings,
 )
-from crossdock.api.problems import IDEMPOTENCY_CONFLICT, NOT_FOUND, ApiProblem
+from crossdock.api.problems import IDEMPOTENCY_CONFLICT, MALFORMED, NOT_FOUND, ApiProblem
 from crossdock.api.services import Backend, Services
 from crossdock.api.system_examples import with_examples
 from crossdock.api.work.model import Moment
+from crossdock.kernel.ids import is_id
+from crossdock.model.effects import PaymentReceived
 from crossdock.model.outside import EPOCH
+from crossdock.model.text import unstorable
 
 _READ: Any = {"permission": "orders:read"}
 
@@ -92,6 +114,84 @@ def read_payments(
 
 
 @post(
+    "/payments/received",
+    status_code=202,
+    opt={"permission": "payments:write"},
+    responses=answers(CHANNEL_NOT_PERMITTED, IDEMPOTENCY_CONFLICT),
+)
+async def tell_received(
+    data: JSONBody[PaymentReport],
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
+    idempotency_key: IdempotencyKey = None,
+) -> Response[ReceivedTaken]:
+    """Tell of money that nobody asked for; it is kept, whatever it is for.
+
+    Where it is just what an order is held for, the order is paid with it and goes on. Everything
+    else stays `unapplied`, with the reason, until a person has looked at it.
+    """
+    checked(data)
+    backend = services.of(caller)
+    order_id, channel = await sync_to_thread(_order_of, backend, caller, data)
+    names = [(f"received payment:{data.provider}", data.reference)]
+    if idempotency_key is not None:
+        names.append(identity(caller, "received payment", idempotency_key, ""))
+    receiving = Receiving(names, data, order_id, channel, caller.name)
+    repeated = await backend.group("received payments", write_received).put(receiving)
+    if order_id is not None and not repeated:
+        note_message("", order_id, PaymentReceived.message_type)
+    taken = ReceivedTaken(receiving.id, order_id)
+    return Response(taken, status_code=202, headers=REPLAYED if repeated else {})
+
+
+def _order_of(backend: Backend, caller: Caller, report: PaymentReport) -> tuple[str | None, str]:
+    with backend.reading() as connection:
+        return order_of(connection, caller, report)
+
+
+@get("/payments/received", opt=_READ, sync_to_thread=True)
+def list_received(
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
+    status: Annotated[
+        Literal["unapplied", "applied"] | None, QueryParameter(required=False)
+    ] = None,
+    changed_since: Annotated[Moment | None, QueryParameter(required=False)] = None,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[ReceivedPayment]:
+    """List payments nobody asked for, in the order in which they were reported or applied."""
+    at, id = decode_cursor(cursor, datetime, UUID) if cursor else (EPOCH, NOBODY)
+    channels = None if caller.channels is None else sorted(caller.channels)
+    with services.of(caller).reading() as connection:
+        since = changed_since or EPOCH
+        found = received_store.changed_received(
+            connection, channels, status, since, (at, str(id)), limit + 1
+        )
+    return page_of(found, limit, lambda one: (one.changed_at, one.id))
+
+
+@get(
+    "/payments/received/{payment:str}", opt=_READ, responses=answers(NOT_FOUND), sync_to_thread=True
+)
+def read_received(
+    payment: Annotated[
+        str, PathParameter(max_length=600, description="Its id, or provider:reference.")
+    ],
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
+) -> ReceivedPayment:
+    """Read one payment nobody asked for, and what became of it."""
+    provider, _, reference = payment.partition(":")
+    id = payment if is_id(payment) else received_id(provider, reference)
+    with services.of(caller).reading() as connection:
+        found = received_store.find_received(connection, id)
+    if found is None or not caller.sees_channel(found.channel):
+        raise ApiProblem(NOT_FOUND, f"There is no payment {payment[:200]!r}.")
+    return found
+
+
+@post(
     "/payments/results",
     status_code=202,
     opt={"permission": "payments:write"},
@@ -105,8 +205,12 @@ async def tell_result(
 ) -> Response[PaymentTaken]:
     """Tell what a provider answered to an entry that is `asked`; nobody asks for it any more.
 
-    For providers that answer hours later or are not called by a connector at all.
+    For providers that answer hours later or are not called by a connector at all. Money that was
+    not asked for is told to /payments/received.
     """
+    problems = unstorable(data)
+    if problems:
+        raise ApiProblem(MALFORMED, "The answer does not fit.", problems)
     backend = services.of(caller)
     entry = await sync_to_thread(_find, backend, caller, data)
     names = [(f"payment:{entry.order_id}", entry.key)]
@@ -131,6 +235,15 @@ def _find(backend: Backend, caller: Caller, result: PaymentResult) -> PaymentEnt
 
 router = Router(
     "/v1",
-    route_handlers=with_examples([list_payments, read_payments, tell_result]),
+    route_handlers=with_examples(
+        [
+            list_payments,
+            read_payments,
+            tell_result,
+            tell_received,
+            list_received,
+            read_received,
+        ]
+    ),
     tags=["payments"],
 )

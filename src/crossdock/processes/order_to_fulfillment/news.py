@@ -23,11 +23,13 @@ class News:
         "edits",
         "entries",
         "groups",
+        "joined",
         "lines",
         "packages",
         "placed",
         "postings",
         "promises",
+        "received",
         "shares",
         "shipment_lines",
         "shipments",
@@ -45,6 +47,10 @@ class News:
         self.closed_at: datetime | None = None
         self.lines: set[int] = set()
         self.tenders: set[int] = set()
+        self.joined: list[int] = []
+        """Tenders that the order did not have when it was opened."""
+        self.received: list[tuple[str, str, str, datetime]] = []
+        """What became of payments nobody asked for: id, status, reason, when."""
         self.groups: dict[int, dict[str, Any]] = {}
         """Changed columns of a delivery group."""
         self.promises: list[tuple[Any, ...]] = []

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from crossdock.engine.process import Effect, OpenCase, Output, StartTimer, Unfit
+from crossdock.engine.process import Effect, OpenCase, Output, StartTimer, StopTimer, Unfit
 from crossdock.model.effects import (
     PAYMENT,
     AuthorizationRefused,
     CaptureRefused,
     PaymentAuthorized,
     PaymentCaptured,
+    PaymentReceived,
     PaymentRefunded,
     PaymentRequest,
     PaymentVoided,
@@ -40,10 +41,11 @@ from crossdock.processes.order_to_fulfillment.declaration import (
     CLOSED,
     HELD,
     OPEN,
+    enter,
     process,
 )
 from crossdock.processes.order_to_fulfillment.process import screen
-from crossdock.processes.order_to_fulfillment.state import SalesOrderState
+from crossdock.processes.order_to_fulfillment.state import SalesOrderState, Tender
 from crossdock.processes.order_to_fulfillment.units import is_settled
 
 BUSY = (CHECKING, HELD, OPEN)
@@ -150,6 +152,64 @@ def stop_waiting(
     if holding.PAYMENT in order.holds:
         yield from canceling.wish(order, f"{order.id}/payment", "payment_refused", now)
         yield from closing.finish(order, now)
+
+
+@process.on(PaymentReceived, stages=(HELD, OPEN, CLOSED))
+def take_unasked(
+    order: SalesOrderState, received: PaymentReceived, now: datetime
+) -> Iterator[Output]:
+    """Money nobody asked for: an order held for just that goes on, else a person looks at it."""
+    reason = _why_not_applied(order, received)
+    if reason:
+        order.news.received.append((received.payment_id, "unapplied", reason, now))
+        yield OpenCase(
+            kind="payment not applied",
+            subject=order.id,
+            detail=f"{received.provider} {received.reference}: {received.amount}"
+            f" {received.currency}: {reason}",
+        )
+        return
+    order.news.received.append((received.payment_id, "applied", "", now))
+    _join(order, received)
+    order.holds.remove(holding.PAYMENT)
+    yield StopTimer("payment")
+    yield holding.lifted(order, holding.PAYMENT, now, approved=True)
+    if not order.holds:
+        order.problems = []
+        enter(order, CHECKING)
+        yield screen(order, 0)
+
+
+def _why_not_applied(order: SalesOrderState, received: PaymentReceived) -> str:
+    """Empty for a payment of just what an order is held for."""
+    if order.stage != HELD or holding.PAYMENT not in order.holds or money.missing(order) <= 0:
+        return "nothing_outstanding"
+    if received.currency != order.facts.currency:
+        return "currency_differs"
+    return "" if received.amount == money.missing(order) else "amount_differs"
+
+
+def _join(order: SalesOrderState, received: PaymentReceived) -> None:
+    """The payment is one more way of paying, and paid."""
+    tender = Tender(
+        number=max(tender.number for tender in order.tenders) + 1,
+        kind=received.provider,
+        amount=received.amount,
+        reference=received.reference,
+        status=money.PAID,
+        granted=received.amount,
+        captured=received.amount,
+    )
+    order.tenders.append(tender)
+    order.news.joined.append(tender.number)
+    order.news.told.append(
+        TenderCaptured(
+            order_id=order.id,
+            tender=tender.number,
+            amount=tender.amount,
+            currency=received.currency,
+        )
+    )
 
 
 @process.on(AuthorizationExpiring, stages=(OPEN,))
@@ -298,6 +358,8 @@ def _attempt_of(key: str) -> int:
     return int(key.rpartition("/")[2])
 
 
+# While it is being asked for, nobody knows whether money is missing.
+process.takes(Unfit.EARLY, PaymentReceived, stages=(CHECKING,))
 process.takes(Unfit.STALE, AuthorizationRefused, stages=(CLOSED,))
 process.takes(Unfit.STALE, AuthorizationExpiring, stages=(CHECKING, HELD, CLOSED))
 process.takes(Unfit.STALE, PaymentOverdue, stages=(CHECKING, CLOSED))

@@ -249,6 +249,14 @@ def _update_orders(tx: Transaction, states: Sequence[SalesOrderState]) -> None:
         "promise_change (order_id, group_number, changed_at, leave_by, arrive_by, reason)",
         ((s.id, *change) for s in states for change in s.news.promises),
     )
+    joined = [
+        _tender_row(s, t)
+        for s in states
+        if s.news.joined
+        for t in s.tenders
+        if t.number in s.news.joined
+    ]
+    _copy(tx, f"tender ({_TENDER})", joined)
     tenders = [
         (s.id, t.number, *_tender_changes(t))
         for s in states
@@ -368,6 +376,16 @@ def _write_payments(tx: Transaction, states: Sequence[SalesOrderState]) -> None:
         WHERE e.order_id = v.order_id AND e.key = v.key
         """,
         answers,
+    )
+    _update(
+        tx,
+        """
+        UPDATE received_payment p SET status = v.status, reason = v.reason, changed_at = v.at
+        FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[])
+             AS v (id, status, reason, at)
+        WHERE p.id = v.id
+        """,
+        [row for s in states for row in s.news.received],
     )
     _copy(
         tx,
