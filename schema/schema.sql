@@ -2087,26 +2087,13 @@ COMMENT ON COLUMN received_payment.channel IS 'empty where nobody knows the orde
 
 -- ================================================================================================
 
--- Who stands in gates of demand together with others has one of these seats until the commit: there
--- are never more claims that one of them cannot see than there are other seats.
-CREATE TABLE demand_seat (
-    number int CONSTRAINT demand_seat_pkey PRIMARY KEY
-);
-INSERT INTO demand_seat SELECT generate_series(1, 16);
+-- Stock levels that changed are published too, from the ledger and after the fact.
 
--- Take a free seat; returns how many others there are. NULL when none is free, or when this
--- transaction has claimed from one already: then its gates are for it alone.
-CREATE FUNCTION take_demand_seat() RETURNS int LANGUAGE plpgsql AS $$
-DECLARE
-    seat int;
-BEGIN
-    IF current_setting('crossdock.demand_seat', true) <> '' THEN
-        RETURN NULL;
-    END IF;
-    SELECT number INTO seat FROM demand_seat ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED;
-    IF seat IS NULL THEN
-        RETURN NULL;
-    END IF;
-    PERFORM set_config('crossdock.demand_seat', seat::text, true);
-    RETURN (SELECT count(*) - 1 FROM demand_seat);
-END $$;
+ALTER TABLE event_publisher ADD COLUMN stock_until timestamptz;
+COMMENT ON COLUMN event_publisher.stock_until IS
+    'up to which recorded time the stock ledger was looked at; null: not yet';
+COMMENT ON COLUMN published_event.order_id IS
+    'the order, checkout or stock level whose events come in order';
+COMMENT ON COLUMN published_event.subject IS
+    'the order as its channel names it, channel:number; channel:id of a checkout; node:sku of a '
+    'level';

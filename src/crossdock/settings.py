@@ -337,6 +337,14 @@ class WebhookSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             " sent stays until it is",
         ),
     ] = 30
+    stock_seconds: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="changes of a stock level within so many seconds are published as one;"
+            " 0: none are",
+        ),
+    ] = 10
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

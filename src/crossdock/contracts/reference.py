@@ -35,7 +35,7 @@ An event as `GET /v1/events` and webhooks have it:
 | `time` | when it happened |
 | `subject` | the order as its channel names it, `channel:number` |
 | `sequence` | its place among all published events; `GET /v1/events?after=` takes it |
-| `partitionkey` | the order's id: events of one order come in the order they happened |
+| `partitionkey` | the order's, checkout's or level's id: its events come as they happened |
 | `correlationid`, `causationid` | the business case, and the message that led to it |
 """
 

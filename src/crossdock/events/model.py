@@ -38,13 +38,14 @@ class PublicEvent(msgspec.Struct, frozen=True, kw_only=True):
     time: datetime
     """When it happened."""
     subject: str
-    """The order as its channel names it: channel:number."""
+    """The order as its channel names it: channel:number; channel:id of a checkout, node:sku of a
+    level."""
     datacontenttype: str = DATA_TYPE
     dataschema: str
     sequence: str
     """Its place among all published events, a whole number: what `after` takes."""
     partitionkey: str
-    """The order's id: events of one order come in the order they happened."""
+    """The id of the order, checkout or level: its events come in the order they happened."""
     correlationid: str
     """The business case."""
     causationid: str

@@ -20,7 +20,7 @@ from crossdock.events import store
 from crossdock.events.store import Told
 from crossdock.kernel.ids import derive
 from crossdock.kernel.messages import decode
-from crossdock.model.events import Event
+from crossdock.model.events import CheckoutEvent, Event, OrderEvent
 
 log = structlog.get_logger(__name__)
 
@@ -59,17 +59,24 @@ def _rows(connection: db.Connection, entries: Sequence[Told], last: int) -> list
         if entry.told is not None
         for place, event in enumerate(_events(entry.told))
     ]
-    orders = store.references(connection, sorted({event.order_id for _, _, event in told}))
+    of_orders = {event.order_id for _, _, event in told if isinstance(event, OrderEvent)}
+    orders = store.references(connection, sorted(of_orders))
     rows = []
     for sequence, (entry, place, event) in enumerate(told, start=last + 1):
-        channel, number = orders.get(event.order_id, ("", ""))
+        if isinstance(event, OrderEvent):
+            key = event.order_id
+            channel, number = orders.get(key, ("", ""))
+        else:
+            assert isinstance(event, CheckoutEvent), "the log tells of orders and checkouts"
+            key = number = event.checkout_id
+            channel = event.channel
         rows.append(
             (
                 sequence,
                 entry.recorded_at,
                 entry.occurred_at,
                 derive(entry.recorded_at, str(entry.shard), str(entry.number), str(place)),
-                event.order_id,
+                key,
                 entry.correlation_id,
                 entry.message_id,
                 event.message_type,

@@ -1,7 +1,8 @@
 """What Crossdock tells the world: the events that `GET /v1/events` and webhooks publish.
 
-Their objects carry the names of the published objects (sales_order, fulfillment_order, shipment),
-so that none is mistaken for what others tell us. Quantities are base units, money is minor units.
+Their objects carry the names of the published objects (sales_order, fulfillment_order, shipment,
+stock_level), so that none is mistaken for what others tell us. Quantities are base units, money is
+minor units.
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ from crossdock.model.messages import LineQuantity, ShortLine
 
 
 class Event(Message, frozen=True, kw_only=True):
-    """A public fact about one order. All events of an order come in the order they happened."""
+    """A public fact. All events of one object come in the order they happened."""
+
+
+class OrderEvent(Event, frozen=True, kw_only=True):
+    """A public fact about one order."""
 
     order_id: str
 
@@ -54,7 +59,7 @@ class ClosedLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @message_type("crossdock.sales_order.placed.v1")
-class SalesOrderPlaced(Event, frozen=True, kw_only=True):
+class SalesOrderPlaced(OrderEvent, frozen=True, kw_only=True):
     """We have the order, and it is being checked."""
 
     channel: str
@@ -67,7 +72,7 @@ class SalesOrderPlaced(Event, frozen=True, kw_only=True):
 
 
 @message_type("crossdock.sales_order.accepted.v1")
-class SalesOrderAccepted(Event, frozen=True, kw_only=True):
+class SalesOrderAccepted(OrderEvent, frozen=True, kw_only=True):
     """It makes sense, is paid for and counted against what can be sold: a promise from here on."""
 
     amount: int
@@ -75,7 +80,7 @@ class SalesOrderAccepted(Event, frozen=True, kw_only=True):
 
 
 @message_type("crossdock.sales_order.edited.v1")
-class SalesOrderEdited(Event, frozen=True, kw_only=True):
+class SalesOrderEdited(OrderEvent, frozen=True, kw_only=True):
     """Something of the order was changed that needs no new sourcing."""
 
     revision: int
@@ -84,7 +89,7 @@ class SalesOrderEdited(Event, frozen=True, kw_only=True):
 
 
 @message_type("crossdock.sales_order.held.v1")
-class SalesOrderHeld(Event, frozen=True, kw_only=True):
+class SalesOrderHeld(OrderEvent, frozen=True, kw_only=True):
     """It does not go on until a person decides."""
 
     hold: str
@@ -94,7 +99,7 @@ class SalesOrderHeld(Event, frozen=True, kw_only=True):
 
 
 @message_type("crossdock.sales_order.hold_lifted.v1")
-class SalesOrderHoldLifted(Event, frozen=True, kw_only=True):
+class SalesOrderHoldLifted(OrderEvent, frozen=True, kw_only=True):
     """A hold is over: the order goes on, or what it held is canceled."""
 
     hold: str
@@ -102,14 +107,14 @@ class SalesOrderHoldLifted(Event, frozen=True, kw_only=True):
 
 
 @message_type("crossdock.sales_order.backordered.v1")
-class SalesOrderBackordered(Event, frozen=True, kw_only=True):
+class SalesOrderBackordered(OrderEvent, frozen=True, kw_only=True):
     """Nobody has these units now; they wait for stock."""
 
     lines: tuple[LineQuantity, ...]
 
 
 @message_type("crossdock.sales_order.canceled.v1")
-class SalesOrderCanceled(Event, frozen=True, kw_only=True):
+class SalesOrderCanceled(OrderEvent, frozen=True, kw_only=True):
     """Units that will not be sent, and what they cost; the rest of the order goes on."""
 
     lines: tuple[LineQuantity, ...]
@@ -117,14 +122,14 @@ class SalesOrderCanceled(Event, frozen=True, kw_only=True):
 
 
 @message_type("crossdock.sales_order.closed.v1")
-class SalesOrderClosed(Event, frozen=True, kw_only=True):
+class SalesOrderClosed(OrderEvent, frozen=True, kw_only=True):
     """Every unit is delivered, lost, returned or canceled, and the money is settled."""
 
     lines: tuple[ClosedLine, ...]
 
 
 @message_type("crossdock.cancellation.refused.v1")
-class CancellationRefused(Event, frozen=True, kw_only=True):
+class CancellationRefused(OrderEvent, frozen=True, kw_only=True):
     """Units were gone already: what the customer sends back is a return."""
 
     request_id: str
@@ -132,7 +137,7 @@ class CancellationRefused(Event, frozen=True, kw_only=True):
 
 
 @message_type("crossdock.promise.changed.v1")
-class PromiseChanged(Event, frozen=True, kw_only=True):
+class PromiseChanged(OrderEvent, frozen=True, kw_only=True):
     """A delivery group leaves at another time than was promised before."""
 
     group: int
@@ -143,7 +148,7 @@ class PromiseChanged(Event, frozen=True, kw_only=True):
 # The work of nodes --------------------------------------------------------------------------------
 
 
-class WorkEvent(Event, frozen=True, kw_only=True):
+class WorkEvent(OrderEvent, frozen=True, kw_only=True):
     """A public fact about one node's work."""
 
     fulfillment_id: str
@@ -253,7 +258,7 @@ class PackageStopped(PackageEvent, frozen=True, kw_only=True):
 # Money --------------------------------------------------------------------------------------------
 
 
-class TenderEvent(Event, frozen=True, kw_only=True):
+class TenderEvent(OrderEvent, frozen=True, kw_only=True):
     """A public fact about one of an order's ways of paying."""
 
     tender: int
@@ -288,3 +293,97 @@ class TenderCaptureRefused(TenderEvent, frozen=True, kw_only=True):
 @message_type("crossdock.tender.refunded.v1")
 class TenderRefunded(TenderEvent, frozen=True, kw_only=True):
     """The customer has that amount back."""
+
+
+# Checkouts ----------------------------------------------------------------------------------------
+
+
+class CheckoutEvent(Event, frozen=True, kw_only=True):
+    """A public fact about the units that are kept for one checkout."""
+
+    checkout_id: str
+    channel: str
+
+
+class KeptLine(msgspec.Struct, frozen=True, array_like=True):
+    """Units of one line of a checkout; `reserved` is less than `quantity` where less was there."""
+
+    line: int
+    sku: str
+    quantity: int
+    reserved: int
+
+
+@message_type("crossdock.checkout_reservation.made.v1")
+class CheckoutReservationMade(CheckoutEvent, frozen=True, kw_only=True):
+    """Units are kept for a customer until it expires."""
+
+    expires_at: datetime
+    lines: tuple[KeptLine, ...]
+
+
+@message_type("crossdock.checkout_reservation.extended.v1")
+class CheckoutReservationExtended(CheckoutEvent, frozen=True, kw_only=True):
+    """Units are kept for longer."""
+
+    expires_at: datetime
+
+
+@message_type("crossdock.checkout_reservation.confirmed.v1")
+class CheckoutReservationConfirmed(CheckoutEvent, frozen=True, kw_only=True):
+    """The units are an order's now; what it did not take is for sale again."""
+
+    order_id: str
+
+
+@message_type("crossdock.checkout_reservation.dropped.v1")
+class CheckoutReservationDropped(CheckoutEvent, frozen=True, kw_only=True):
+    """The customer left, or the order came to nothing: the units are for sale again."""
+
+
+@message_type("crossdock.checkout_reservation.expired.v1")
+class CheckoutReservationExpired(CheckoutEvent, frozen=True, kw_only=True):
+    """The time was over: the units are for sale again."""
+
+
+# Stock --------------------------------------------------------------------------------------------
+
+
+class StockMoved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Units that went into a bucket of the level, out of one, or from one to another."""
+
+    quantity: int
+    from_bucket: str
+    to_bucket: str
+    reason: str
+    """Of a source's move, its own; count, correction, found and late are what a snapshot or a
+    correction changed, shipped is what our orders took."""
+    occurred_at: datetime
+    """Of a count: as of when."""
+    source: str = ""
+    """Who said so; empty is Crossdock itself."""
+    move_id: str = ""
+    """The source's number of the move, or the id of the correction."""
+    order_id: str | None = None
+
+
+@message_type("crossdock.stock_level.changed.v1")
+class StockLevelChanged(Event, frozen=True, kw_only=True):
+    """What a level holds now. Changes of some seconds are told as one."""
+
+    sku: str
+    node: str
+    owner: str = ""
+    lot: str = ""
+    sellable: int
+    """On hand and sellable, reserved units included."""
+    reserved: int
+    available: int
+    """What the node offers to new demand."""
+    damaged: int
+    quality_control: int
+    in_transit: int
+    moves: tuple[StockMoved, ...]
+    """What led to it, the latest first; empty where units were only reserved or freed."""
+    moves_left_out: int = 0
+    """Earlier moves that are not shown."""

@@ -9,6 +9,7 @@ import structlog
 
 from crossdock import db
 from crossdock.events import publisher
+from crossdock.events.stock import StockTeller
 from crossdock.kernel.clock import Clock
 from crossdock.settings import WebhookSettings
 from crossdock.webhooks import store
@@ -39,7 +40,13 @@ def run_events(
         Deliveries(clock, Sender(guard, limits.timeout_seconds), limits)
         for _ in range(settings.threads)
     ]
-    publishing = (connect, stop, senders[0].queue)
+    stock = StockTeller(clock, settings.stock_seconds)
+
+    def then(connection: db.Connection) -> None:
+        stock(connection)
+        senders[0].queue(connection)
+
+    publishing = (connect, stop, then)
     threads = [threading.Thread(target=publisher.run, args=publishing, name="publish")]
     for number, deliveries in enumerate(senders):
         loop = _Loop(connect, deliveries, busy, stop)

@@ -7,7 +7,7 @@ to be accepted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from crossdock.engine.process import Output, Process, StartTimer, StopTimer, Unfit
@@ -20,6 +20,15 @@ from crossdock.inventory.model import (
     FreeReservations,
     ReservationsExtended,
     ReservationsFreed,
+)
+from crossdock.kernel.messages import Message
+from crossdock.model.events import (
+    CheckoutReservationConfirmed,
+    CheckoutReservationDropped,
+    CheckoutReservationExpired,
+    CheckoutReservationExtended,
+    CheckoutReservationMade,
+    KeptLine,
 )
 from crossdock.model.messages import (
     CheckoutDropped,
@@ -48,6 +57,15 @@ process = Process(
     stages=(KEEPING, PLACED, CLOSED),
     closed=(CLOSED,),
 )
+
+
+def take_told(checkout: CheckoutState) -> Sequence[Message]:
+    """What the world is told, given to the log."""
+    told: Sequence[Message] = checkout.__dict__.pop("told", ())
+    return told
+
+
+process.told = take_told
 
 
 @process.starts_with(CheckoutRequested)
@@ -83,6 +101,16 @@ def tell(checkout: CheckoutState, accepted: DemandAccepted, now: datetime) -> It
         line.reserved = kept.get(line.number, 0)
     if checkout.status == "asked":
         checkout.status = "reserved"
+        made = CheckoutReservationMade(
+            checkout_id=checkout.id,
+            channel=checkout.channel,
+            expires_at=checkout.expires_at,
+            lines=tuple(
+                KeptLine(line.number, line.sku, line.quantity, line.reserved)
+                for line in checkout.lines
+            ),
+        )
+        checkout.told.append(made)
     if checkout.stage == CLOSED:
         yield _free(checkout, checkout.status)
 
@@ -96,6 +124,10 @@ def extend(
     wanted = now + timedelta(seconds=asked.seconds)
     if wanted > checkout.expires_at:
         checkout.expires_at = wanted
+        extended = CheckoutReservationExtended(
+            checkout_id=checkout.id, channel=checkout.channel, expires_at=wanted
+        )
+        checkout.told.append(extended)
         yield _until(checkout)
         yield ExtendReservations(order_id=checkout.id, expires_at=wanted)
 
@@ -130,24 +162,40 @@ def settle(checkout: CheckoutState, settled: CheckoutSettled, now: datetime) -> 
     if settled.channel != checkout.channel or checkout.order_id not in (None, settled.order_id):
         return
     checkout.order_id = settled.order_id
+    if settled.accepted:
+        confirmed = CheckoutReservationConfirmed(
+            checkout_id=checkout.id, channel=checkout.channel, order_id=settled.order_id
+        )
+        checkout.told.append(confirmed)
+    else:
+        _tell_end(checkout, CheckoutReservationDropped)
     yield from _close(checkout, "confirmed" if settled.accepted else "dropped", now)
 
 
 @process.on(CheckoutDropped, stages=(KEEPING,))
 def drop(checkout: CheckoutState, dropped: CheckoutDropped, now: datetime) -> Iterator[Output]:
     """The customer left."""
+    _tell_end(checkout, CheckoutReservationDropped)
     yield from _close(checkout, "dropped", now)
 
 
 @process.on(CheckoutExpired, stages=(KEEPING,))
 def expire(checkout: CheckoutState, expired: CheckoutExpired, now: datetime) -> Iterator[Output]:
     """The time is over."""
+    _tell_end(checkout, CheckoutReservationExpired)
     yield from _close(checkout, "expired", now)
 
 
 @process.on(ReservationsFreed)
 def note_freed(checkout: CheckoutState, freed: ReservationsFreed, now: datetime) -> None:
     """The log has it."""
+
+
+def _tell_end(
+    checkout: CheckoutState,
+    event: type[CheckoutReservationDropped | CheckoutReservationExpired],
+) -> None:
+    checkout.told.append(event(checkout_id=checkout.id, channel=checkout.channel))
 
 
 def _until(checkout: CheckoutState) -> StartTimer:

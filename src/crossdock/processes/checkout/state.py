@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from crossdock.engine.process import State
+from crossdock.model.events import Event
 from crossdock.model.messages import CheckoutRequested
 
 
@@ -21,7 +22,7 @@ class Line(msgspec.Struct, array_like=True, gc=False):
     reserved: int = 0
 
 
-class CheckoutState(State, kw_only=True):
+class CheckoutState(State, kw_only=True, dict=True):
     """One customer's checkout. `status` is what readers see."""
 
     channel: str
@@ -32,6 +33,12 @@ class CheckoutState(State, kw_only=True):
     order_id: str | None = None
     closed_at: datetime | None = None
     last_request: str = ""
+
+    @property
+    def told(self) -> list[Event]:
+        """What the world is told because of the message at hand; not part of the stored state."""
+        found: list[Event] = self.__dict__.setdefault("told", [])
+        return found
 
     @classmethod
     def opened(cls, instance: str, message: CheckoutRequested, now: datetime) -> CheckoutState:
