@@ -41,6 +41,19 @@ def test_saving_again_updates_and_replaces_what_hangs_on_a_record(
     assert next(p for p in loaded.products if p.sku == "LAMP-BRASS") == BRASS_LAMP
 
 
+def test_what_a_record_says_no_more_is_as_if_it_had_never_been_said(
+    connection: db.Connection,
+) -> None:
+    store.save_network(connection, RETAILER)
+    plain = Product(sku=BRASS_LAMP.sku, name="Lamp")
+    assert BRASS_LAMP.weight_grams and BRASS_LAMP.gtin and BRASS_LAMP.attributes
+
+    store.save_products(connection, [plain])
+
+    found = next(p for p in store.load_network(connection).products if p.sku == plain.sku)
+    assert found == plain
+
+
 def test_every_change_counts_in_its_own_kind_also_one_made_by_hand(
     connection: db.Connection,
 ) -> None:

@@ -66,7 +66,7 @@ def load(
     refused: dict[int, Refusal] = {}
     changed: dict[str, None] = {}
     waiting = [row for row in rows if _has_key(kind, row, refused)]
-    owned = records_store.owned_by_others(connection, kind.name, system)
+    owned = _NOT_SAVED | records_store.owned_by_others(connection, kind.name, system)
     while waiting:
         # A record that is sent twice is taken twice, one after the other.
         first: dict[str, Row] = {}
@@ -81,6 +81,10 @@ def load(
             del records[key]
         changed.update(dict.fromkeys(records))
     return Loaded(tuple(changed), tuple(refused[number] for number in sorted(refused)))
+
+
+_NOT_SAVED = frozenset({"record"})
+"""A field of a line of a network file, which tells its kind."""
 
 
 def _has_key(kind: Kind, row: Row, refused: dict[int, Refusal]) -> bool:
@@ -105,11 +109,10 @@ def _merge(
     changed: dict[str, Record] = {}
     for key, row in rows.items():
         before: dict[str, Any] | None = msgspec.json.decode(saved[key]) if key in saved else None
-        content = {
-            field: value
-            for field, value in row.content.items()
-            if field != "record" and (field not in owned or before is None)
-        }
+        content = row.content
+        ignored = content.keys() & (owned if before is not None else _NOT_SAVED)
+        if ignored:
+            content = {field: value for field, value in content.items() if field not in ignored}
         kept = before or {}
         if whole:
             kept = {field: value for field, value in kept.items() if field in owned}

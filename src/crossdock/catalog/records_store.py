@@ -49,9 +49,27 @@ _NODE = """
 
 def product_records(connection: Connection, skus: Collection[str]) -> dict[str, str]:
     """Products as JSON, by SKU."""
+    # Of thousands at once, parts are grouped and joined: two look-ups for each would cost as much
+    # as all the rest.
     rows = connection.execute(
-        f"SELECT p.sku, ({_PRODUCT}) FROM product p WHERE p.sku = ANY (%s::text[])",
-        (sorted(skus),),
+        """
+        WITH parts AS (
+            SELECT kit, json_agg(json_build_array(component, quantity)
+                                 ORDER BY component) AS components
+            FROM kit_component WHERE kit = ANY (%(skus)s::text[]) GROUP BY kit
+        ), packed AS (
+            SELECT sku, json_agg(json_build_object(
+                       'unit', unit, 'base_quantity', base_quantity, 'gtin', gtin
+                   ) ORDER BY base_quantity, unit) AS packs
+            FROM product_pack WHERE sku = ANY (%(skus)s::text[]) GROUP BY sku
+        )
+        SELECT p.sku, (SELECT row_to_json(whole)::text FROM (
+                           SELECT p.*, coalesce(c.components, '[]') AS components,
+                                  coalesce(k.packs, '[]') AS packs) AS whole)
+        FROM product p LEFT JOIN parts c ON c.kit = p.sku LEFT JOIN packed k ON k.sku = p.sku
+        WHERE p.sku = ANY (%(skus)s::text[])
+        """,
+        {"skus": sorted(skus)},
     ).fetchall()
     return dict(rows)
 

@@ -328,9 +328,9 @@ def _upsert(
 ) -> None:
     for start in range(0, len(records), _ROWS_PER_STATEMENT):
         chunk = records[start : start + _ROWS_PER_STATEMENT]
-        columns = _columns(type(chunk[0]))
-        rows = [msgspec.structs.asdict(record) for record in chunk]
-        _write(connection, table, _upsert_statement(table, key, columns), rows)
+        record = type(chunk[0])
+        statement = _upsert_statement(table, key, _columns(record))
+        _write(connection, table, statement, _defaults(record), chunk)
 
 
 def _replace(
@@ -353,11 +353,9 @@ def _replace(
         _write(connection, table, statement, rows)
 
 
-def _write(
-    connection: db.Connection, table: str, statement: str, rows: Sequence[dict[str, Any]]
-) -> None:
+def _write(connection: db.Connection, table: str, statement: str, *parameters: object) -> None:
     try:
-        connection.execute(statement, [_to_json(rows).decode()])
+        connection.execute(statement, [_to_json(one).decode() for one in parameters])
     except (psycopg.errors.IntegrityError, psycopg.errors.DataError) as error:
         raise MasterDataRefused(
             error.diag.table_name or table,
@@ -373,13 +371,24 @@ def _columns(record: type[Record]) -> tuple[str, ...]:
     return tuple(name for name in record.__struct_fields__ if name not in elsewhere)
 
 
+@cache
+def _defaults(record: type[Record]) -> dict[str, Any]:
+    """What JSON of a record leaves out: the database fills it in faster than it is sent."""
+    return {
+        field.name: field.default_factory() if field.default is msgspec.NODEFAULT else field.default
+        for field in msgspec.structs.fields(record)
+        if not field.required
+    }
+
+
 def _upsert_statement(table: str, key: tuple[str, ...], columns: tuple[str, ...]) -> str:
     names = ", ".join(columns)
     new = ", ".join(f"excluded.{name}" for name in columns)
     # What is as it was is not written again. Tables, keys and columns are ours, never a user's.
     return f"""
         INSERT INTO {table} ({names})
-        SELECT {names} FROM json_populate_recordset(null::{table}, %s::json)
+        SELECT {names} FROM json_populate_recordset(
+            json_populate_record(null::{table}, %s::json), %s::json)
         ON CONFLICT ({", ".join(key)}) DO UPDATE SET ({names}) = ROW ({new})
         WHERE {table} IS DISTINCT FROM excluded
     """

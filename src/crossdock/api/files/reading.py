@@ -6,6 +6,7 @@ import csv
 import hashlib
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from types import UnionType
 from typing import Any, NamedTuple, Union, get_args, get_origin
 
@@ -128,10 +129,17 @@ def _csv_rows(lines: Iterator[bytes], record: type[msgspec.Struct], skip: int) -
         raise FileUnreadable(f"It is no CSV, or broken: {error}.") from error
 
 
-Column = tuple[str, Callable[[str], Any]]
+Converter = Callable[[str], Any]
 
 
-def _columns(header: list[str], record: type[msgspec.Struct]) -> list[Column]:
+class Columns(NamedTuple):
+    """The names in a header, and how cells of those are read that are no text."""
+
+    names: list[str]
+    typed: list[tuple[str, Converter]]
+
+
+def _columns(header: list[str], record: type[msgspec.Struct]) -> Columns:
     types = {field.name: field.type for field in msgspec.structs.fields(record)}
     unknown = [name for name in header if name not in types]
     if unknown or len(set(header)) < len(header):
@@ -139,38 +147,46 @@ def _columns(header: list[str], record: type[msgspec.Struct]) -> list[Column]:
             f"Its header has columns that are unknown or twice: {', '.join(unknown)[:300]}.",
             advice=f"Columns are {', '.join(types)}.",
         )
-    return [(name, _converter(types[name])) for name in header]
+    converters = [(name, _converter(types[name])) for name in header]
+    return Columns(header, [(name, reads) for name, reads in converters if reads is not None])
 
 
-def _csv_row(number: int, cells: list[str], columns: list[Column]) -> FileRow:
+def _csv_row(number: int, cells: list[str], columns: Columns) -> FileRow:
     """An empty cell is a field that is not sent."""
-    if len(cells) != len(columns):
-        said = f"It has {len(cells)} cells, the header {len(columns)}."
+    if len(cells) != len(columns.names):
+        said = f"It has {len(cells)} cells, the header {len(columns.names)}."
         problem = Problem("", "wrong_length", said, "Quote cells that contain a comma.")
         return FileRow(number, {}, (problem,))
-    content: dict[str, Any] = {}
-    problems: list[Problem] = []
-    for cell, (name, converted) in zip(cells, columns, strict=True):
-        if cell == "":
-            continue
-        try:
-            content[name] = converted(cell)
-        except (msgspec.MsgspecError, ValueError) as error:
-            problems.append(Problem(name, "wrong_type", f"{error}.", "Correct the value."))
-    return FileRow(number, content, tuple(problems))
+    content: dict[str, Any] = dict(zip(columns.names, cells, strict=True))
+    if "" in cells:
+        content = {name: cell for name, cell in content.items() if cell != ""}
+    problems: tuple[Problem, ...] = ()
+    for name, reads in columns.typed:
+        if name in content:
+            try:
+                content[name] = reads(content[name])
+            except (msgspec.MsgspecError, ValueError) as error:
+                del content[name]
+                problems += (Problem(name, "wrong_type", f"{error}.", "Correct the value."),)
+    return FileRow(number, content, problems)
 
 
-def _converter(wanted: Any) -> Callable[[str], Any]:
-    """From a cell to a field: words of a list are parted by |, anything deeper is JSON."""
+def _converter(wanted: Any) -> Converter | None:
+    """From a cell to a field: words of a list are parted by |, anything deeper is JSON.
+
+    None: a cell is the field as it stands.
+    """
     if get_origin(wanted) in (Union, UnionType):
         [wanted] = [choice for choice in get_args(wanted) if choice is not type(None)]
     if wanted is str:
-        return str
+        return None
     origin = get_origin(wanted)
     if origin is tuple and not _is_deep(get_args(wanted)[0]):
         return lambda cell: [word.strip() for word in cell.split("|")]
     if origin in (tuple, dict):
         return lambda cell: msgspec.json.decode(cell)
+    if wanted in (int, bool):
+        return partial(msgspec.convert, type=wanted, strict=False)
     return lambda cell: msgspec.to_builtins(msgspec.convert(cell, wanted, strict=False))
 
 
