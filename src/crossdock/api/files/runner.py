@@ -125,9 +125,12 @@ def _load(connection: Connection, job: Open, clock: Clock, stop: threading.Event
     rows = read_rows(
         _pieces(connection, job), job.format, job.compression, RECORDS[job.kind], job.rows_read
     )
-    place, refused = job.rows_read, job.rows_refused
+    place, refused, sent_at = job.rows_read, job.rows_refused, clock.now()
     while portion := list(islice(rows, PORTION[job.kind])):
-        found = load_portion(connection, job, portion, clock.now())
+        if job.kind == "stock" and not _is_booked(connection, job, sent_at, stop):
+            return None
+        sent_at = clock.now()
+        found = load_portion(connection, job, portion, sent_at)
         taken = len(portion) - len(found)
         if not store.advance(connection, job.id, place, taken, len(found), clock.now()):
             connection.rollback()
@@ -140,6 +143,20 @@ def _load(connection: Connection, job: Open, clock: Clock, stop: threading.Event
         if stop.is_set():
             return None
     return _clear(connection, job, clock) if job.is_full else ""
+
+
+def _is_booked(connection: Connection, job: Open, before: datetime, stop: threading.Event) -> bool:
+    """Wait until the workers have booked what was sent before the last portion.
+
+    So no batch of theirs grows with the file, and what came in meanwhile does not wait behind all
+    of it. False when the job is to go on later, or is over.
+    """
+    while store.is_waited_for(connection, job.id, before):
+        connection.commit()
+        if stop.wait(IDLE_SECONDS / 5):
+            return False
+    connection.commit()
+    return True
 
 
 def _pieces(connection: Connection, job: Open) -> Iterator[bytes]:

@@ -191,6 +191,17 @@ def advance(
     return done.rowcount == 1
 
 
+def is_waited_for(connection: Connection, job_id: str, before: datetime) -> bool:
+    """Whether a job runs, and chunks of it that were sent before a time are not booked yet."""
+    row = connection.execute(
+        "SELECT EXISTS (SELECT FROM file_job WHERE id = %s::uuid AND status = 'running')"
+        " AND EXISTS (SELECT FROM inbox WHERE correlation_id = %s AND recorded_at < %s)",
+        (job_id, job_id, before),
+        prepare=True,
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
 def add_refusals(connection: Connection, rows: Iterable[tuple[str, int, str, str]]) -> None:
     """Keep (job, row number, key, problems as JSON) of rows that were not taken."""
     with (
