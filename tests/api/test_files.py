@@ -269,7 +269,7 @@ def test_a_file_is_announced_whole_and_once(api: Client, retail: Retail) -> None
     again = api.post("/v1/files", json={"kind": "prices"}, headers=key)
     assert (again.status_code, again.json()) == (201, first.json())
     other = api.post("/v1/files", json={"kind": "products"}, headers=key)
-    assert (other.status_code, codes(other)) == (409, {"body.kind": "differs"})
+    assert (other.status_code, codes(other)) == (409, {"kind": "differs"})
     listed = api.get("/v1/files", params={"limit": 500}).json()["items"]
     assert first.json()["id"] in {one["id"] for one in listed}
     assert api.get("/v1/files/00000000-0000-8000-8000-000000000000").status_code == 404

@@ -31,6 +31,7 @@ def repair(document: OpenAPI) -> None:
             schema.additional_properties = False
     for operation in operations(document):
         _errors_are_problems(operation)
+        _nothing_is_of_no_type(operation)
         for parameter in operation.parameters or []:
             if isinstance(parameter, Parameter) and isinstance(parameter.schema, Schema):
                 _never_null(parameter.schema)
@@ -76,6 +77,13 @@ def _errors_are_problems(operation: Operation) -> None:
             content.examples = content.example = None
             answer.content = {PROBLEM_JSON: content}
             answer.description = "`malformed_request`: The request cannot be read"
+
+
+def _nothing_is_of_no_type(operation: Operation) -> None:
+    """An answer without a body has no media type; Litestar would tell of a JSON null."""
+    answer = (operation.responses or {}).get("204")
+    if isinstance(answer, OpenAPIResponse):
+        answer.content = None
 
 
 def _strict_objects() -> set[tuple[str | None, frozenset[str]]]:

@@ -27,7 +27,16 @@ from litestar.openapi.spec.enums import OpenAPIType
 from litestar.routes import HTTPRoute
 
 from crossdock import __version__
-from crossdock.api import document_links, document_repairs, guards, problems, reading, shedding
+from crossdock.api import (
+    document_headers,
+    document_links,
+    document_repairs,
+    guards,
+    idempotency,
+    problems,
+    reading,
+    shedding,
+)
 from crossdock.api.access.errors import OF_A_CREDENTIAL
 from crossdock.api.problems import PROBLEM_JSON, ProblemDetails, ProblemType
 from crossdock.api.requests import NDJSON
@@ -46,11 +55,12 @@ def config() -> OpenAPIConfig:
         description=DESCRIPTION,
         use_handler_docstrings=True,
         components=Components(
+            headers=document_headers.HEADERS,
             security_schemes={
                 "key": SecurityScheme(
                     type="http", scheme="bearer", description="An API key or an OIDC access token."
                 )
-            }
+            },
         ),
         openapi_router=Router(
             "/docs",
@@ -67,7 +77,7 @@ def answers(*kinds: ProblemType) -> dict[int, ResponseSpec]:
     """The errors of a handler beside those that every operation has."""
     titles: dict[int, list[str]] = {}
     for kind in kinds:
-        titles.setdefault(kind.status, []).append(f"`{kind.code}`: {kind.title}")
+        titles.setdefault(kind.status, []).append(_said(kind))
     return {
         status: ResponseSpec(
             ProblemDetails,
@@ -99,6 +109,7 @@ def complete(app: Litestar) -> None:
         if "body" in handler.opt:
             operation.request_body = handler.opt["body"]
         _add_answers(operation, path)
+        document_headers.add_headers(operation)
         _add_examples(operation, handler)
     document_repairs.repair(app.openapi_schema)
     document_links.add_links(app.openapi_schema)
@@ -142,16 +153,25 @@ def _add_answers(operation: Operation, path: str) -> None:
         shared.append(problems.MALFORMED)
     if "{" in path:
         shared.append(problems.NOT_FOUND)
+    if document_headers.takes_key(operation):
+        shared += [problems.IDEMPOTENCY_CONFLICT, idempotency.ANSWER_GONE]
     if operation.responses is None:
         operation.responses = {}
     for status in {kind.status for kind in shared}:
         same = [kind for kind in shared if kind.status == status]
-        operation.responses.setdefault(str(status), _answer(same))
+        answer = operation.responses.setdefault(str(status), _answer(same))
+        if isinstance(answer, OpenAPIResponse):
+            new = [_said(kind) for kind in same if f"`{kind.code}`" not in answer.description]
+            answer.description = "; ".join([answer.description, *new])
 
 
 def _answer(kinds: Sequence[ProblemType]) -> OpenAPIResponse:
     reference: Any = Reference(ref="#/components/schemas/ProblemDetails")
     return OpenAPIResponse(
-        description="; ".join(f"`{kind.code}`: {kind.title}" for kind in kinds),
+        description="; ".join(_said(kind) for kind in kinds),
         content={PROBLEM_JSON: OpenAPIMediaType(schema=reference)},
     )
+
+
+def _said(kind: ProblemType) -> str:
+    return f"`{kind.code}`: {kind.title}"

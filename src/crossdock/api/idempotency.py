@@ -1,6 +1,7 @@
 """`Idempotency-Key`: the same key and content gives the first answer again, other content is 409.
 
-A write that is a message is named by its key in the table that deduplicates every message.
+A write is named by its key in the table that deduplicates every message. One that is no message
+keeps its answer there too: see `first_answers`.
 """
 
 from __future__ import annotations
@@ -10,13 +11,23 @@ from typing import Annotated
 from litestar.params import HeaderParameter
 
 from crossdock.api.access.caller import Caller
-from crossdock.api.problems import conflict
+from crossdock.api.problems import conflict, problem_type
 from crossdock.engine.inbox import Receipt, Received
 
 MOST_CHARACTERS = 255
 
 REPLAYED = {"Idempotency-Replayed": "true"}
 """Headers of an answer that was given before."""
+
+ANSWER_GONE = problem_type(
+    "first_answer_gone",
+    409,
+    "It was done before, and its answer cannot be given again",
+    cause="The answer holds a secret, which opens only with the credential that got it; or it is"
+    " older than engine.dedupe_body_days.",
+    remedy="It was done: read what it made. For a secret, rotate the API key or the webhook's"
+    " secret under a new Idempotency-Key.",
+)
 
 IdempotencyKey = Annotated[
     str | None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hmac
 import secrets
 from datetime import datetime
 from enum import StrEnum
@@ -76,9 +75,3 @@ class Delivery(NamedTuple):
 def new_secret() -> str:
     """256 random bits in the form that the specification's libraries take."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
-
-
-def next_secret(secret: str, key: str) -> str:
-    """The secret that follows under that name: asked for again, it is the same one."""
-    mixed = hmac.digest(secret.encode(), f"rotate/{key}".encode(), "sha256")
-    return "whsec_" + base64.b64encode(mixed).decode()

@@ -123,7 +123,7 @@ async def reserve(
     found = await answer_of(backend, look)
     if found is not None:
         return Response(found, status_code=201, headers=headers)
-    asked = _asked(message, services.clock.now())
+    asked = await sync_to_thread(_find, backend, caller, id)
     return Response(asked, status_code=202, headers=headers)
 
 
@@ -183,7 +183,7 @@ async def extend(
     """Keep the units for so long from now on; never shorter than before. 202 as for reserving."""
     backend = services.of(caller)
     found = await sync_to_thread(_find, backend, caller, checkout)
-    source, source_id = identity(caller, f"extend/{found.id}", idempotency_key, str(uuid4()))
+    source, source_id = identity(caller, "extend", idempotency_key, str(uuid4()))
     request_id = derive(EPOCH, source, source_id)
     message = CheckoutExtensionRequested(
         checkout_id=found.id, request_id=request_id, seconds=max(1, round(data.minutes * 60))
@@ -203,15 +203,18 @@ async def extend(
     "/checkouts/{checkout:str}",
     status_code=200,
     opt={"permission": "reservations:write", "answer_example": examples.CHECKOUT},
-    responses=ASKED | answers(NOT_FOUND, CHECKOUT_OVER),
+    responses=ASKED | answers(NOT_FOUND, CHECKOUT_OVER, IDEMPOTENCY_CONFLICT),
 )
 async def drop(
-    checkout: CheckoutId, caller: NamedDependency[Caller], services: NamedDependency[Services]
+    checkout: CheckoutId,
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[CheckoutRead]:
     """Give the units up: the customer left. Doing it again changes nothing. 202 as above."""
     backend = services.of(caller)
     found = await sync_to_thread(_find, backend, caller, checkout)
-    name = (f"api:{caller.id}", f"drop/{found.id}")
+    name = identity(caller, "drop", idempotency_key, found.id)
     repeated = await _put(services, caller, CheckoutDropped(checkout_id=found.id), found.id, name)
 
     def look(connection: Connection) -> CheckoutRead | None:

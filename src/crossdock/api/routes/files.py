@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime
+from hashlib import blake2b
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
@@ -18,8 +19,8 @@ from crossdock.api.documents import answers
 from crossdock.api.feeds import NOBODY
 from crossdock.api.files import store
 from crossdock.api.files.model import MOST_BYTES, PART_BYTES, FileJob, NewFile, RowResult
-from crossdock.api.idempotency import REPLAYED, IdempotencyKey, identity
-from crossdock.api.master.writing import was_done
+from crossdock.api.first_answers import was_noted, write_once
+from crossdock.api.idempotency import IdempotencyKey
 from crossdock.api.pages import DEFAULT_LIMIT, Cursor, Limit, Page, decode_cursor, encode_cursor
 from crossdock.api.problems import (
     IDEMPOTENCY_CONFLICT,
@@ -74,26 +75,19 @@ _Job = Annotated[UUID, PathParameter(name="job", description="The job's id.")]
     sync_to_thread=True,
 )
 def open_file(
-    data: JSONBody[NewFile],
-    caller: NamedDependency[Caller],
-    services: NamedDependency[Services],
-    idempotency_key: IdempotencyKey = None,
+    request: TypedRequest, data: JSONBody[NewFile], idempotency_key: IdempotencyKey = None
 ) -> Response[FileJob]:
     """Begin a file: say what it is, send its content next."""
-    backend = services.of(caller)
-    name = identity(caller, "file", idempotency_key, str(uuid4()))
-    # The same key names the same job, so that its first answer is found again.
-    job_id = derive(EPOCH if idempotency_key else backend.clock.now(), "file", *name)
-    with backend.writing() as connection:
-        before = was_done(connection, backend, caller, "file", data, idempotency_key)
-        if not before:
-            _require_whole(data, connection)
-            store.open_job(connection, job_id, data, caller.name, backend.clock.now())
-        job = store.job(connection, job_id)
-        connection.commit()
-    if job is None:
-        raise ApiProblem(NOT_FOUND, "The job of that key was forgotten; send another key.")
-    return Response(job, status_code=201, headers=REPLAYED if before else {})
+    backend, caller = request.services.of(request.caller), request.caller
+
+    def write(connection: Connection) -> Response[FileJob]:
+        _require_whole(data, connection)
+        now = backend.clock.now()
+        job_id = derive(now, "file", caller.id, str(uuid4()))
+        store.open_job(connection, job_id, data, caller.name, now)
+        return Response(_job(connection, job_id), status_code=201)
+
+    return write_once(request, backend, idempotency_key, write, data)
 
 
 def _require_whole(data: NewFile, connection: Connection) -> None:
@@ -149,30 +143,41 @@ def read_file(
 async def send_content(
     job: _Job,
     request: TypedRequest,
-    caller: NamedDependency[Caller],
-    services: NamedDependency[Services],
     offset: Annotated[
         int, QueryParameter(ge=0, le=MOST_BYTES, description="The byte that this begins at.")
     ] = 0,
     complete: Annotated[
         bool, QueryParameter(description="Whether the file ends here, and is loaded next.")
     ] = False,
-) -> FileJob:
+    idempotency_key: IdempotencyKey = None,
+) -> Response[FileJob]:
     """Send the content, or the rest of it from `offset`. What arrived stays when the line breaks:
 
-    go on at the job's `received_bytes`.
+    go on at the job's `received_bytes`. An Idempotency-Key names a piece that arrived whole.
     """
-    backend = services.of(caller)
-    place = offset
-    await sync_to_thread(_require_open, backend, str(job), place)
+    backend = request.services.of(request.caller)
+    known = idempotency_key is not None and await sync_to_thread(
+        was_noted, request, backend, idempotency_key
+    )
+    if not known:
+        await sync_to_thread(_require_open, backend, str(job), offset)
+    place, digest = offset, blake2b(digest_size=16)
     async for part in _parts(request):
         if place + len(part) > MOST_BYTES:
             raise ApiProblem(TOO_LARGE, f"A file has {MOST_BYTES:,} bytes at most.")
-        await sync_to_thread(_keep, backend, str(job), place, part)
+        if idempotency_key is not None:
+            digest.update(part)
+        if not known:
+            await sync_to_thread(_keep, backend, str(job), place, part)
         place += len(part)
-    if complete:
-        await sync_to_thread(_complete, backend, str(job), place)
-    return await sync_to_thread(_read, backend, str(job))
+
+    def write(connection: Connection) -> Response[FileJob]:
+        if complete:
+            _complete(connection, backend, str(job), place)
+        return Response(_job(connection, str(job)))
+
+    sent = digest.hexdigest()
+    return await sync_to_thread(write_once, request, backend, idempotency_key, write, sent)
 
 
 async def _parts(request: TypedRequest) -> AsyncIterator[bytes]:
@@ -196,14 +201,18 @@ async def _parts(request: TypedRequest) -> AsyncIterator[bytes]:
 )
 def complete_file(
     job: _Job,
-    caller: NamedDependency[Caller],
-    services: NamedDependency[Services],
+    request: TypedRequest,
     total_bytes: Annotated[int, QueryParameter(ge=0, le=MOST_BYTES)],
-) -> FileJob:
+    idempotency_key: IdempotencyKey = None,
+) -> Response[FileJob]:
     """Say that the file is whole, with its length; it is loaded next."""
-    backend = services.of(caller)
-    _complete(backend, str(job), total_bytes)
-    return _read(backend, str(job))
+    backend = request.services.of(request.caller)
+
+    def write(connection: Connection) -> Response[FileJob]:
+        _complete(connection, backend, str(job), total_bytes)
+        return Response(_job(connection, str(job)))
+
+    return write_once(request, backend, idempotency_key, write)
 
 
 @post(
@@ -214,11 +223,12 @@ def complete_file(
     sync_to_thread=True,
 )
 def cancel_file(
-    job: _Job, caller: NamedDependency[Caller], services: NamedDependency[Services]
-) -> FileJob:
+    job: _Job, request: TypedRequest, idempotency_key: IdempotencyKey = None
+) -> Response[FileJob]:
     """Stop a job. Rows that were taken stay taken; the job says how many."""
-    backend = services.of(caller)
-    with backend.writing() as connection:
+    backend = request.services.of(request.caller)
+
+    def write(connection: Connection) -> Response[FileJob]:
         before = _job(connection, str(job))
         stopped = store.move_on(
             connection, before.id, "canceled", "", backend.clock.now(),
@@ -227,8 +237,9 @@ def cancel_file(
         if not stopped and before.status != "canceled":
             raise ApiProblem(FILE_CLOSED, f"The job is {before.status}.")
         store.drop_content(connection, before.id)
-        connection.commit()
-    return _read(backend, str(job))
+        return Response(_job(connection, before.id))
+
+    return write_once(request, backend, idempotency_key, write)
 
 
 @get("/files/{job:uuid}/results", opt=_OPT, responses=answers(NOT_FOUND), sync_to_thread=True)
@@ -305,14 +316,12 @@ def _keep(backend: Backend, job_id: str, first_byte: int, part: bytes) -> None:
         _require_open(backend, job_id, first_byte)
 
 
-def _complete(backend: Backend, job_id: str, total_bytes: int) -> None:
+def _complete(connection: Connection, backend: Backend, job_id: str, total_bytes: int) -> None:
     """Complete a file of that length; one that was completed before stays so."""
-    with backend.writing() as connection:
-        found = _job(connection, job_id)
-        if found.received_bytes != total_bytes:
-            raise _wrong_offset(found)
-        moved = store.move_on(connection, job_id, "waiting", "", backend.clock.now(), "receiving")
-        connection.commit()
+    found = _job(connection, job_id)
+    if found.received_bytes != total_bytes:
+        raise _wrong_offset(found)
+    moved = store.move_on(connection, job_id, "waiting", "", backend.clock.now(), "receiving")
     if not moved and found.status == "canceled":
         raise ApiProblem(FILE_CLOSED, "The job is canceled.")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from hashlib import blake2b
 from typing import Annotated, Any
 from uuid import uuid4
@@ -15,8 +16,11 @@ from litestar.concurrency import sync_to_thread
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, QueryParameter
 
+from crossdock import db
 from crossdock.api.access.caller import Caller
 from crossdock.api.documents import answers
+from crossdock.api.filters import INVALID_FILTER
+from crossdock.api.first_answers import answer_once, lasting
 from crossdock.api.idempotency import REPLAYED, IdempotencyKey, identity
 from crossdock.api.pages import DEFAULT_LIMIT, Cursor, Limit, Page, decode_cursor, page_of
 from crossdock.api.problems import (
@@ -25,6 +29,7 @@ from crossdock.api.problems import (
     ProblemError,
     problem_type,
 )
+from crossdock.api.requests import TypedRequest
 from crossdock.api.services import Backend, Services
 from crossdock.api.stock import store
 from crossdock.api.stock.correcting import Asked, Decided, write_corrections
@@ -68,6 +73,15 @@ STALE_QUANTITY = problem_type(
     remedy="Look at `actual_quantity`, decide anew, and send it as expected_quantity.",
 )
 
+NO_HISTORY = problem_type(
+    "no_history",
+    422,
+    "There is no history of that time",
+    cause="The time lies before the first move on record, before the ledger was closed, or in the"
+    " future.",
+    remedy="Ask for a time within the history; `errors` says when it begins.",
+)
+
 CorrectionsAsked = Annotated[
     tuple[CorrectionAsked, ...], msgspec.Meta(min_length=1, max_length=MOST_CORRECTIONS)
 ]
@@ -76,24 +90,60 @@ _READ = {"permission": "inventory:read"}
 _WRITE = {"permission": "inventory:write"}
 
 
-@get("/inventory/levels", opt=_READ, sync_to_thread=True)
+@get(
+    "/inventory/levels",
+    opt=_READ,
+    responses=answers(INVALID_FILTER, NO_HISTORY),
+    sync_to_thread=True,
+)
 def list_levels(
     caller: NamedDependency[Caller],
     services: NamedDependency[Services],
     node: Annotated[str | None, QueryParameter(max_length=200, required=False)] = None,
     sku: Annotated[str | None, QueryParameter(max_length=200, required=False)] = None,
     changed_since: Annotated[Moment | None, QueryParameter(required=False)] = None,
+    as_of: Annotated[Moment | None, QueryParameter(required=False)] = None,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[StockLevel]:
-    """Stock by SKU and node. `changed_since`: where anything moved at that time or later."""
+    """Stock by SKU and node. `changed_since`: where anything moved at that time or later.
+
+    `as_of`, with a `node`: what was there at that time by all that is known now, moves that were
+    told later included. What was promised then, and held back, is null.
+    """
     after = decode_cursor(cursor, str, str, str, str) if cursor else ("", "", "", "")
     nodes = None if caller.nodes is None else sorted(caller.nodes)
     if node is not None:
         nodes = [node] if caller.sees_node(node) else []
     with services.of(caller).reading() as connection:
-        rows = store.levels(connection, nodes, sku, changed_since, after, limit + 1)
+        if as_of is not None:
+            _check_then(connection, services.clock.now(), as_of, node, changed_since)
+            seen = nodes[0] if nodes else ""
+            rows = store.levels_then(connection, seen, sku, as_of, after, limit + 1)
+        else:
+            rows = store.levels(connection, nodes, sku, changed_since, after, limit + 1)
     return page_of(rows, limit, lambda one: (one.sku, one.node, one.owner, one.lot))
+
+
+def _check_then(
+    connection: db.Connection,
+    now: datetime,
+    as_of: datetime,
+    node: str | None,
+    changed_since: datetime | None,
+) -> None:
+    """Raises ApiProblem 422 for a past that nobody can tell, or that was not asked for by node."""
+    if node is None or changed_since is not None:
+        text = "A past state is of one node, and of all its levels."
+        found = Problem("as_of", "not_alone", text, "Send `node`, and no `changed_since`.")
+        raise ApiProblem(INVALID_FILTER, errors=[found])
+    begins = store.history_begins(connection)
+    if begins is None or as_of < begins or as_of > now:
+        since = "nothing has moved yet" if begins is None else f"it begins at {begins.isoformat()}"
+        text = f"There is no history of {as_of.isoformat()}: {since}, and ends now."
+        raise ApiProblem(
+            NO_HISTORY, text, [Problem("as_of", "no_history", text, "Send a time within.")]
+        )
 
 
 @post(
@@ -276,13 +326,20 @@ async def correct_stock(
     responses=answers(IDEMPOTENCY_CONFLICT),
 )
 async def correct_many(
-    data: JSONBody[CorrectionsAsked],
-    caller: NamedDependency[Caller],
-    services: NamedDependency[Services],
-    idempotency_key: IdempotencyKey = None,
-) -> CorrectionResults:
+    request: TypedRequest, data: JSONBody[CorrectionsAsked], idempotency_key: IdempotencyKey = None
+) -> Response[CorrectionResults]:
     """Correct many buckets at once; each is decided by itself, in the order sent."""
-    backend = services.of(caller)
+    backend = request.services.of(request.caller)
+
+    async def answer() -> CorrectionResults:
+        return await _correct_all(backend, request.caller, data, idempotency_key)
+
+    return await answer_once(request, backend, idempotency_key, answer, lasting)
+
+
+async def _correct_all(
+    backend: Backend, caller: Caller, data: Sequence[CorrectionAsked], idempotency_key: str | None
+) -> CorrectionResults:
     flaws = await sync_to_thread(_flaws, backend, caller, data)
 
     async def one(index: int, asked: CorrectionAsked) -> CorrectionResult:

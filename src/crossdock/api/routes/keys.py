@@ -26,8 +26,11 @@ from crossdock.api.access.faults import KeyFault, KeyNameTaken, NoSuchKey
 from crossdock.api.access.permissions import Scope, expand
 from crossdock.api.access.store import KeyRow
 from crossdock.api.documents import answers
+from crossdock.api.first_answers import write_once
+from crossdock.api.idempotency import IdempotencyKey
 from crossdock.api.pages import DEFAULT_LIMIT, Cursor, Limit, Page, decode_cursor, page_of
 from crossdock.api.problems import NOT_FOUND, ApiProblem, problem_type
+from crossdock.api.requests import TypedRequest
 from crossdock.api.services import Services
 
 KEY_REFUSED = problem_type(
@@ -41,7 +44,7 @@ KEY_EXISTS = problem_type(
     "key_exists",
     409,
     "There is a key of that name",
-    cause="A key in use has the name. Sent twice, a creation ends here: a secret is shown once.",
+    cause="A key in use has the name. A creation sent twice ends here, without Idempotency-Key.",
     remedy="Take another name, or rotate the key to get a new secret.",
 )
 
@@ -98,6 +101,7 @@ class KeyShown(msgspec.Struct, frozen=True, kw_only=True):
     revoked_at: datetime | None
 
 
+_NO_STORE = {"Cache-Control": "no-store"}
 _EXAMPLE = {
     "name": "Soho store",
     "grants": ["node"],
@@ -137,11 +141,13 @@ _SHOWN = {
     sync_to_thread=True,
 )
 def create_key(
-    data: JSONBody[KeyWanted],
-    caller: NamedDependency[Caller],
-    services: NamedDependency[Services],
+    request: TypedRequest, data: JSONBody[KeyWanted], idempotency_key: IdempotencyKey = None
 ) -> Response[keys.IssuedKey]:
-    """Make an API key. Its secret is in this answer and nowhere else."""
+    """Make an API key. Its secret is in this answer and nowhere else.
+
+    The same Idempotency-Key and credential get it again; another credential does not.
+    """
+    services, caller = request.services, request.caller
     own_roles = services.settings.access.roles
     nodes, brands, regions, channels = map(
         _set, (data.nodes, data.brands, data.regions, data.channels)
@@ -154,11 +160,14 @@ def create_key(
         requests=data.requests,
         lifetime_days=data.lifetime_days,
     )
-    with _faults_as_problems(), services.live.writing() as connection:
+
+    def write(connection: db.Connection) -> Response[keys.IssuedKey]:
         issued = keys.create(connection, new, services.clock.now(), caller.id, own_roles)
         _require_own(caller, services, new.grants, new.mode)
-        connection.commit()
-    return Response(issued, status_code=201, headers={"Cache-Control": "no-store"})
+        return Response(issued, status_code=201, headers=_NO_STORE)
+
+    with _faults_as_problems():
+        return write_once(request, services.live, idempotency_key, write, data, secret=True)
 
 
 @get(
@@ -193,17 +202,21 @@ def list_keys(
 )
 def rotate_key(
     key: KeyName,
+    request: TypedRequest,
     data: JSONBody[Rotation],
-    caller: NamedDependency[Caller],
-    services: NamedDependency[Services],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[keys.IssuedKey]:
     """Give a key a new secret. Those it has go on working for the overlap, at most."""
-    overlap = timedelta(seconds=data.overlap_seconds)
-    with _faults_as_problems(), services.live.writing() as connection:
-        _require_own_key(connection, caller, services, key)
+    services = request.services
+
+    def write(connection: db.Connection) -> Response[keys.IssuedKey]:
+        _require_own_key(connection, request.caller, services, key)
+        overlap = timedelta(seconds=data.overlap_seconds)
         issued = keys.rotate(connection, key, services.clock.now(), overlap)
-        connection.commit()
-    return Response(issued, status_code=201, headers={"Cache-Control": "no-store"})
+        return Response(issued, status_code=201, headers=_NO_STORE)
+
+    with _faults_as_problems():
+        return write_once(request, services.live, idempotency_key, write, data, secret=True)
 
 
 @delete(
@@ -213,13 +226,18 @@ def rotate_key(
     sync_to_thread=True,
 )
 def revoke_key(
-    key: KeyName, caller: NamedDependency[Caller], services: NamedDependency[Services]
-) -> None:
+    key: KeyName, request: TypedRequest, idempotency_key: IdempotencyKey = None
+) -> Response[None]:
     """Revoke a key with all its secrets. It opens nothing any more within seconds."""
-    with _faults_as_problems(), services.live.writing() as connection:
+    services, caller = request.services, request.caller
+
+    def write(connection: db.Connection) -> Response[None]:
         _require_own_key(connection, caller, services, key)
         keys.revoke(connection, key, services.clock.now(), caller.id)
-        connection.commit()
+        return Response(None, status_code=204)
+
+    with _faults_as_problems():
+        return write_once(request, services.live, idempotency_key, write)
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from litestar.params import FromPath, JSONBody, PathParameter, QueryParameter
 from crossdock.api.access.caller import Caller
 from crossdock.api.documents import answers
 from crossdock.api.etags import PRECONDITION_FAILED, IfMatch, etag_of, require_match
-from crossdock.api.idempotency import REPLAYED, IdempotencyKey
+from crossdock.api.first_answers import write_once
+from crossdock.api.idempotency import IdempotencyKey
 from crossdock.api.master import store
 from crossdock.api.master.model import (
     RecordResult,
@@ -24,7 +25,7 @@ from crossdock.api.master.model import (
     ReferenceKind,
     ReferenceSeen,
 )
-from crossdock.api.master.writing import put_record, was_done, write_records
+from crossdock.api.master.writing import load_rows, put_record
 from crossdock.api.pages import (
     DEFAULT_LIMIT,
     Cursor,
@@ -41,6 +42,7 @@ from crossdock.api.problems import (
     problem_type,
 )
 from crossdock.api.references import parse_reference, resolve
+from crossdock.api.requests import TypedRequest
 from crossdock.api.services import Services
 from crossdock.api.system_examples import with_examples
 from crossdock.api.work.model import Moment
@@ -125,14 +127,13 @@ def read_node(
 @put("/nodes/{node:str}", opt=_WRITE, responses=_PUT_ERRORS, sync_to_thread=True)
 def put_node(
     node: _Path,
+    request: TypedRequest,
     data: JSONBody[Node],
-    caller: NamedDependency[Caller],
-    services: NamedDependency[Services],
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[Node]:
     """Put a node in place, whole. Stock there is offered by its new terms at once."""
-    return _put(NODES, node, data, caller, services, if_match, idempotency_key)
+    return _put(NODES, node, request, data, if_match, idempotency_key)
 
 
 @post(
@@ -143,13 +144,10 @@ def put_node(
     sync_to_thread=True,
 )
 def load_nodes(
-    data: JSONBody[Records],
-    caller: NamedDependency[Caller],
-    services: NamedDependency[Services],
-    idempotency_key: IdempotencyKey = None,
+    request: TypedRequest, data: JSONBody[Records], idempotency_key: IdempotencyKey = None
 ) -> Response[RecordResults]:
     """Make or change many nodes; a field that is not sent stays as it is."""
-    return _bulk(NODES, data, caller, services, idempotency_key)
+    return _bulk(NODES, request, data, idempotency_key)
 
 
 @get("/products", opt=_READ, sync_to_thread=True)
@@ -180,14 +178,13 @@ def read_product(
 @put("/products/{sku:str}", opt=_WRITE, responses=_PUT_ERRORS, sync_to_thread=True)
 def put_product(
     sku: _Path,
+    request: TypedRequest,
     data: JSONBody[Product],
-    caller: NamedDependency[Caller],
-    services: NamedDependency[Services],
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[Product]:
     """Put a product in place, whole."""
-    return _put(PRODUCTS, sku, data, caller, services, if_match, idempotency_key)
+    return _put(PRODUCTS, sku, request, data, if_match, idempotency_key)
 
 
 @post(
@@ -198,13 +195,10 @@ def put_product(
     sync_to_thread=True,
 )
 def load_products(
-    data: JSONBody[Records],
-    caller: NamedDependency[Caller],
-    services: NamedDependency[Services],
-    idempotency_key: IdempotencyKey = None,
+    request: TypedRequest, data: JSONBody[Records], idempotency_key: IdempotencyKey = None
 ) -> Response[RecordResults]:
     """Make or change many products; a field that is not sent stays as it is."""
-    return _bulk(PRODUCTS, data, caller, services, idempotency_key)
+    return _bulk(PRODUCTS, request, data, idempotency_key)
 
 
 @get("/prices", opt=_READ, sync_to_thread=True)
@@ -235,14 +229,13 @@ def read_price(
 @put("/prices/{sku:str}", opt=_WRITE, responses=_PUT_ERRORS, sync_to_thread=True)
 def put_price(
     sku: _Path,
+    request: TypedRequest,
     data: JSONBody[Price],
-    caller: NamedDependency[Caller],
-    services: NamedDependency[Services],
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[Price]:
     """Set the price of a product that is there."""
-    return _put(PRICES, sku, data, caller, services, if_match, idempotency_key)
+    return _put(PRICES, sku, request, data, if_match, idempotency_key)
 
 
 @post(
@@ -253,13 +246,10 @@ def put_price(
     sync_to_thread=True,
 )
 def load_prices(
-    data: JSONBody[Records],
-    caller: NamedDependency[Caller],
-    services: NamedDependency[Services],
-    idempotency_key: IdempotencyKey = None,
+    request: TypedRequest, data: JSONBody[Records], idempotency_key: IdempotencyKey = None
 ) -> Response[RecordResults]:
     """Set many prices; a field that is not sent stays as it is."""
-    return _bulk(PRICES, data, caller, services, idempotency_key)
+    return _bulk(PRICES, request, data, idempotency_key)
 
 
 def _product_page(
@@ -320,28 +310,27 @@ def _find(connection: Connection, kind: Kind, text: str) -> Any:
 def _put(
     kind: Kind,
     key: str,
+    request: TypedRequest,
     data: R,
-    caller: Caller,
-    services: Services,
     if_match: str | None,
     idempotency_key: str | None,
 ) -> Response[R]:
     named = getattr(data, kind.key)
     if named != key:
         raise ApiProblem(INVALID_RECORD, errors=[_another(kind, key)])
-    backend = services.of(caller)
-    with backend.writing() as connection:
-        loaded, before = put_record(connection, backend, caller, kind, data, idempotency_key)
-        if not before:
-            # The record is locked by its writing, or is as it was sent: compare what it was.
-            with backend.reading() as other:
-                require_match(if_match, _find(other, kind, key))
+    backend = request.services.of(request.caller)
+
+    def write(connection: Connection) -> Response[R]:
+        loaded = put_record(connection, backend, request.caller, kind, data)
+        # The record is locked by its writing, or is as it was sent: compare what it was.
+        with backend.reading() as other:
+            require_match(if_match, _find(other, kind, key))
         if loaded.refused:
             raise ApiProblem(INVALID_RECORD, errors=loaded.refused[0].problems)
         found = _find(connection, kind, key)
-        connection.commit()
-    headers = {"ETag": etag_of(found), **(REPLAYED if before else {})}
-    return Response(found, status_code=200, headers=headers)
+        return Response(found, status_code=200, headers={"ETag": etag_of(found)})
+
+    return write_once(request, backend, idempotency_key, write, data)
 
 
 def _another(kind: Kind, key: str) -> Problem:
@@ -351,18 +340,17 @@ def _another(kind: Kind, key: str) -> Problem:
 
 
 def _bulk(
-    kind: Kind,
-    data: Sequence[dict[str, object]],
-    caller: Caller,
-    services: Services,
-    key: str | None,
+    kind: Kind, request: TypedRequest, data: Sequence[dict[str, object]], key: str | None
 ) -> Response[RecordResults]:
-    loaded, before = write_records(services.of(caller), caller, kind, data, key)
-    results = _results(kind, data, loaded)
-    refused = len(loaded.refused)
-    changed = sum(result.status == "changed" for result in results)
-    headers = REPLAYED if before else {}
-    return Response(RecordResults(changed, refused, results), status_code=200, headers=headers)
+    backend = request.services.of(request.caller)
+
+    def write(connection: Connection) -> Response[RecordResults]:
+        loaded = load_rows(connection, backend, kind, data, request.caller.name)
+        results = _results(kind, data, loaded)
+        changed = sum(result.status == "changed" for result in results)
+        return Response(RecordResults(changed, len(loaded.refused), results), status_code=200)
+
+    return write_once(request, backend, key, write, data)
 
 
 def _results(kind: Kind, data: Sequence[dict[str, object]], loaded: Loaded) -> list[RecordResult]:
@@ -420,15 +408,11 @@ def list_references(
     sync_to_thread=True,
 )
 def put_reference(
-    data: JSONBody[Reference],
-    caller: NamedDependency[Caller],
-    services: NamedDependency[Services],
-    idempotency_key: IdempotencyKey = None,
-) -> ReferenceSeen:
+    request: TypedRequest, data: JSONBody[Reference], idempotency_key: IdempotencyKey = None
+) -> Response[ReferenceSeen]:
     """Tell what another system calls a thing of ours; every look-up takes it from then on."""
-    backend = services.of(caller)
-    with backend.writing() as connection:
-        was_done(connection, backend, caller, "put reference", data, idempotency_key)
+
+    def write(connection: Connection) -> Response[ReferenceSeen]:
         if not store.is_there(connection, data.kind, data.our_id):
             found = Problem(
                 "our_id",
@@ -440,8 +424,9 @@ def put_reference(
         saved = store.save_reference(connection, data)
         if saved is None:
             raise ApiProblem(REFERENCE_TAKEN)
-        connection.commit()
-    return saved
+        return Response(saved)
+
+    return write_once(request, request.services.of(request.caller), idempotency_key, write, data)
 
 
 @delete(
@@ -454,20 +439,18 @@ def put_reference(
 def drop_reference(
     kind: FromPath[ReferenceKind],
     reference: _Path,
-    caller: NamedDependency[Caller],
-    services: NamedDependency[Services],
+    request: TypedRequest,
     idempotency_key: IdempotencyKey = None,
-) -> None:
+) -> Response[None]:
     """Forget what another system (`system:reference`) calls a thing of ours."""
     parsed = parse_reference(reference)
-    backend = services.of(caller)
-    with backend.writing() as connection:
-        content = [kind, reference]
-        if was_done(connection, backend, caller, "drop reference", content, idempotency_key):
-            return
+
+    def write(connection: Connection) -> Response[None]:
         if parsed is None or not store.drop_reference(connection, kind, *parsed):
             raise ApiProblem(NOT_FOUND, f"There is no reference {reference[:100]!r}.")
-        connection.commit()
+        return Response(None)
+
+    return write_once(request, request.services.of(request.caller), idempotency_key, write)
 
 
 router = Router(

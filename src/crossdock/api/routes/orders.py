@@ -228,8 +228,7 @@ async def cancel_order(
     problems = _cancel_problems(data, found)
     if problems:
         raise ApiProblem(INVALID_CANCEL, errors=problems)
-    operation = f"cancel/{found.id}"
-    source, source_id = identity(caller, operation, idempotency_key, str(uuid4()))
+    source, source_id = identity(caller, "cancel", idempotency_key, str(uuid4()))
     message = CancelRequested(
         order_id=found.id,
         request_id=derive(EPOCH, source, source_id),
@@ -292,8 +291,7 @@ async def edit_order(
     problems = problems_of(data, found)
     if problems:
         raise ApiProblem(INVALID_EDIT, errors=problems)
-    operation = f"edit/{found.id}"
-    source, source_id = identity(caller, operation, idempotency_key, str(uuid4()))
+    source, source_id = identity(caller, "edit", idempotency_key, str(uuid4()))
     asked = asked_of(data, found, derive(EPOCH, source, source_id), revision)
     inbound = Inbound(
         source, source_id, asked.message, _address(found), services.clock.now(), caller.name

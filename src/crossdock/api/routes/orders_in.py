@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from litestar import Router, post
+from litestar import Response, Router, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 from litestar.response.base import ASGIResponse
@@ -11,6 +11,7 @@ from litestar.response.base import ASGIResponse
 from crossdock.api import order_examples
 from crossdock.api.bulk_orders import MOST_ORDERS, BulkResult, place_all
 from crossdock.api.documents import answers, many
+from crossdock.api.first_answers import answer_once
 from crossdock.api.idempotency import REPLAYED, IdempotencyKey
 from crossdock.api.orders_door import (
     CHANNEL_NOT_PERMITTED,
@@ -72,14 +73,25 @@ async def place_order(
         "answer_example": order_examples.MANY_PLACED,
     },
 )
-async def place_orders(request: TypedRequest, idempotency_key: IdempotencyKey = None) -> BulkResult:
+async def place_orders(
+    request: TypedRequest, idempotency_key: IdempotencyKey = None
+) -> Response[BulkResult]:
     """Place up to 5,000 orders, as a JSON array or one to a line (application/x-ndjson).
 
     Each gets the status it would have alone: 201, or that of its problem. The request succeeds
     when all have been dealt with, so look at every item. A key stands for each item with its place.
     """
     bodies = await many_of(request, MOST_ORDERS)
-    return await place_all(request.services, request.caller, bodies, idempotency_key)
+
+    async def answer() -> BulkResult:
+        return await place_all(request.services, request.caller, bodies, idempotency_key)
+
+    backend = request.services.of(request.caller)
+    return await answer_once(request, backend, idempotency_key, answer, _lasts)
+
+
+def _lasts(result: BulkResult) -> bool:
+    return all(item.status < 500 for item in result.items)
 
 
 router = Router("/v1", route_handlers=[place_order, place_orders], tags=["orders"])

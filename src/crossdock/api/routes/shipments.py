@@ -16,6 +16,7 @@ from crossdock.api import feeds
 from crossdock.api.access.caller import Caller
 from crossdock.api.documents import answers
 from crossdock.api.feeds import CURSOR_OF_ANOTHER_LIFE
+from crossdock.api.first_answers import answer_once, lasting
 from crossdock.api.idempotency import REPLAYED, IdempotencyKey, identity
 from crossdock.api.pages import DEFAULT_LIMIT, Cursor, Limit
 from crossdock.api.problems import (
@@ -25,6 +26,7 @@ from crossdock.api.problems import (
     ProblemError,
     problem_type,
 )
+from crossdock.api.requests import TypedRequest
 from crossdock.api.services import Backend, Services
 from crossdock.api.shipments import store
 from crossdock.api.shipments.model import (
@@ -149,13 +151,20 @@ async def tell_tracking(
     responses=answers(IDEMPOTENCY_CONFLICT),
 )
 async def tell_many(
-    data: JSONBody[TrackingEvents],
-    caller: NamedDependency[Caller],
-    services: NamedDependency[Services],
-    idempotency_key: IdempotencyKey = None,
-) -> TrackingResults:
+    request: TypedRequest, data: JSONBody[TrackingEvents], idempotency_key: IdempotencyKey = None
+) -> Response[TrackingResults]:
     """Tell of many packages at once; each event is taken or refused by itself."""
-    backend = services.of(caller)
+    backend = request.services.of(request.caller)
+
+    async def answer() -> TrackingResults:
+        return await _tell_all(backend, request.caller, data, idempotency_key)
+
+    return await answer_once(request, backend, idempotency_key, answer, lasting)
+
+
+async def _tell_all(
+    backend: Backend, caller: Caller, data: Sequence[TrackingEvent], idempotency_key: str | None
+) -> TrackingResults:
     places = await sync_to_thread(_find, backend, caller, data)
 
     async def one(index: int, event: TrackingEvent, found: Found | None) -> TrackingResult:

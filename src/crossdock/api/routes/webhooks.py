@@ -18,16 +18,17 @@ from crossdock.api import metrics, webhook_figures
 from crossdock.api.access.caller import Caller
 from crossdock.api.access.errors import PERMISSION_MISSING
 from crossdock.api.documents import answers
-from crossdock.api.idempotency import REPLAYED, IdempotencyKey
+from crossdock.api.first_answers import write_once
+from crossdock.api.idempotency import IdempotencyKey
 from crossdock.api.pages import DEFAULT_LIMIT, Cursor, Limit, Page, decode_cursor, page_of
 from crossdock.api.problems import (
     IDEMPOTENCY_CONFLICT,
     MALFORMED,
     NOT_FOUND,
     ApiProblem,
-    conflict,
     problem_type,
 )
+from crossdock.api.requests import TypedRequest
 from crossdock.api.routes.events import (
     EVENTS_REMOVED,
     MOST_TYPES,
@@ -41,7 +42,7 @@ from crossdock.kernel.ids import derive, is_id
 from crossdock.model.problems import Problem
 from crossdock.webhooks import store
 from crossdock.webhooks.addresses import AddressRefused, Guard, networks
-from crossdock.webhooks.model import Webhook, WebhookStatus, new_secret, next_secret
+from crossdock.webhooks.model import Webhook, WebhookStatus, new_secret
 
 URL_REFUSED = problem_type(
     "webhook_url_refused",
@@ -157,39 +158,31 @@ _NO_STORE = {"Cache-Control": "no-store"}
     sync_to_thread=True,
 )
 def create_webhook(
-    data: JSONBody[WebhookWanted],
-    caller: NamedDependency[Caller],
-    services: NamedDependency[Services],
-    idempotency_key: IdempotencyKey = None,
+    request: TypedRequest, data: JSONBody[WebhookWanted], idempotency_key: IdempotencyKey = None
 ) -> Response[WebhookSecret]:
     """Subscribe to events. The secret that signs them is in this answer."""
+    services, caller = request.services, request.caller
     checked_types(data.types, "types")
     _check_url(services, data.url)
-    now = services.clock.now()
-    with services.of(caller).writing() as connection:
+
+    def write(connection: db.Connection) -> Response[WebhookSecret]:
         removed = events.removed(connection, hold=True)
         position = events.last_sequence(connection) if data.after is None else data.after
-        webhook = _wanted(data, caller, now, position, idempotency_key)
-        is_new = store.insert(connection, webhook)
-        if is_new:
-            check_kept(removed, position)
-        kept = webhook if is_new else store.find(connection, webhook.id)
-        assert kept is not None, "what is in the way is there"
-        if not is_new:
-            _compare(kept, webhook)
-        shown = _shown(connection, [kept])[0]
-        connection.commit()
-    headers = _NO_STORE if is_new else {**_NO_STORE, **REPLAYED}
-    return Response(WebhookSecret(webhook=shown, secret=kept.secret), headers=headers)
+        check_kept(removed, position)
+        webhook = _wanted(data, caller, services.clock.now(), position)
+        store.insert(connection, webhook)
+        shown = _shown(connection, [webhook])[0]
+        secret = WebhookSecret(webhook=shown, secret=webhook.secret)
+        return Response(secret, headers=_NO_STORE)
+
+    backend = services.of(caller)
+    return write_once(request, backend, idempotency_key, write, data, secret=True)
 
 
-def _wanted(
-    data: WebhookWanted, caller: Caller, now: datetime, position: int, key: str | None
-) -> Webhook:
-    # A key names the webhook for ever, so its id cannot hold the time.
-    at = datetime.fromtimestamp(0, now.tzinfo) if key else now
+def _wanted(data: WebhookWanted, caller: Caller, now: datetime, position: int) -> Webhook:
+    secret = new_secret()
     return Webhook(
-        id=derive(at, "webhook", caller.id, key or new_secret()),
+        id=derive(now, "webhook", caller.id, secret),
         name=data.name,
         url=data.url,
         types=list(data.types),
@@ -204,17 +197,10 @@ def _wanted(
         failing_since=None,
         failures=0,
         next_try_at=None,
-        secret=new_secret(),
+        secret=secret,
         former_secret=None,
         secret_until=None,
     )
-
-
-def _compare(kept: Webhook, webhook: Webhook) -> None:
-    """Raises ApiProblem 409 for another webhook under the same Idempotency-Key."""
-    for field in ("name", "url", "types", "channels", "nodes"):
-        if getattr(kept, field) != getattr(webhook, field):
-            raise conflict(field)
 
 
 @get(
@@ -258,11 +244,12 @@ def read_webhook(
 )
 def change_webhook(
     webhook: WebhookId,
+    request: TypedRequest,
     data: JSONBody[WebhookChange],
-    caller: NamedDependency[Caller],
-    services: NamedDependency[Services],
-) -> WebhookShown:
+    idempotency_key: IdempotencyKey = None,
+) -> Response[WebhookShown]:
     """Change, resume or disable a webhook."""
+    services, caller = request.services, request.caller
     now = services.clock.now()
     changes: dict[str, Any] = {
         name: list(value) if isinstance(value, tuple) else value
@@ -277,16 +264,17 @@ def change_webhook(
         status = WebhookStatus.ACTIVE if data.active else WebhookStatus.DISABLED
         changes |= {"status": status.value, "reason": "" if data.active else "by its owner"}
         changes |= {"failures": 0, "failing_since": None, "next_try_at": None}
-    with services.of(caller).writing() as connection:
+
+    def write(connection: db.Connection) -> Response[WebhookShown]:
         events.removed(connection, hold=True)  # What it goes on with is not removed meanwhile.
         found = _found(connection, caller, webhook, lock=True)
         store.change(connection, found.id, {**changes, "changed_at": now})
         if data.active is True:
             store.close_case(connection, found.id, now)
             store.try_all_now(connection, found.id, now)
-        shown = _shown(connection, [_found(connection, caller, webhook)])[0]
-        connection.commit()
-    return shown
+        return Response(_shown(connection, [_found(connection, caller, webhook)])[0])
+
+    return write_once(request, services.of(caller), idempotency_key, write, data)
 
 
 @post(
@@ -296,27 +284,25 @@ def change_webhook(
     sync_to_thread=True,
 )
 def rotate_webhook_secret(
-    webhook: WebhookId,
-    caller: NamedDependency[Caller],
-    services: NamedDependency[Services],
-    idempotency_key: IdempotencyKey = None,
+    webhook: WebhookId, request: TypedRequest, idempotency_key: IdempotencyKey = None
 ) -> Response[WebhookSecret]:
     """Give a webhook a new secret. For a day both sign, so that no delivery is refused."""
-    now = services.clock.now()
-    key = idempotency_key or new_secret()
-    with services.of(caller).writing() as connection:
-        found = _found(connection, caller, webhook, lock=True)
-        former = found.former_secret
-        done = former is not None and found.secret == next_secret(former, key)
-        secret = found.secret if done else next_secret(found.secret, key)
-        if not done:
-            until = now + timedelta(days=1)
-            changes = {"secret": secret, "former_secret": found.secret, "secret_until": until}
-            store.change(connection, found.id, {**changes, "changed_at": now})
+    backend = request.services.of(request.caller)
+
+    def write(connection: db.Connection) -> Response[WebhookSecret]:
+        found = _found(connection, request.caller, webhook, lock=True)
+        now, secret = backend.clock.now(), new_secret()
+        changes = {
+            "secret": secret,
+            "former_secret": found.secret,
+            "secret_until": now + timedelta(days=1),
+            "changed_at": now,
+        }
+        store.change(connection, found.id, changes)
         shown = _shown(connection, [found])[0]
-        connection.commit()
-    headers = {**_NO_STORE, **REPLAYED} if done else _NO_STORE
-    return Response(WebhookSecret(webhook=shown, secret=secret), headers=headers)
+        return Response(WebhookSecret(webhook=shown, secret=secret), headers=_NO_STORE)
+
+    return write_once(request, backend, idempotency_key, write, secret=True)
 
 
 @post(
@@ -332,17 +318,18 @@ def rotate_webhook_secret(
 )
 def replay_webhook(
     webhook: WebhookId,
+    request: TypedRequest,
     data: JSONBody[Replay],
-    caller: NamedDependency[Caller],
-    services: NamedDependency[Services],
-) -> WebhookShown:
+    idempotency_key: IdempotencyKey = None,
+) -> Response[WebhookShown]:
     """Send events again from any point on that is kept, with the ids they had."""
     if (data.after is None) == (data.since is None):
         problem = Problem("", "not_one", "From where is not clear.", "Send `after` or `since`.")
         raise ApiProblem(MALFORMED, errors=[problem])
-    with services.of(caller).writing() as connection:
+
+    def write(connection: db.Connection) -> Response[WebhookShown]:
         removed = events.removed(connection, hold=True)
-        found = _found(connection, caller, webhook, lock=True)
+        found = _found(connection, request.caller, webhook, lock=True)
         after = data.after
         if after is None:
             assert data.since is not None
@@ -352,21 +339,26 @@ def replay_webhook(
         check_kept(removed, after)
         position = min(after, events.last_sequence(connection))
         store.change(connection, found.id, {"position": position})
-        shown = _shown(connection, [found._replace(position=position)])[0]
-        connection.commit()
-    return shown
+        return Response(_shown(connection, [found._replace(position=position)])[0])
+
+    backend = request.services.of(request.caller)
+    return write_once(request, backend, idempotency_key, write, data)
 
 
 @delete("/webhooks/{webhook:str}", opt=_OPT, responses=answers(NOT_FOUND), sync_to_thread=True)
 def delete_webhook(
-    webhook: WebhookId, caller: NamedDependency[Caller], services: NamedDependency[Services]
-) -> None:
+    webhook: WebhookId, request: TypedRequest, idempotency_key: IdempotencyKey = None
+) -> Response[None]:
     """End a subscription, with what it was not sent yet."""
-    with services.of(caller).writing() as connection:
-        found = _found(connection, caller, webhook, lock=True)
+    backend = request.services.of(request.caller)
+
+    def write(connection: db.Connection) -> Response[None]:
+        found = _found(connection, request.caller, webhook, lock=True)
         store.delete(connection, found.id)
-        store.close_case(connection, found.id, services.clock.now())
-        connection.commit()
+        store.close_case(connection, found.id, backend.clock.now())
+        return Response(None)
+
+    return write_once(request, backend, idempotency_key, write)
 
 
 def _check_url(services: Services, url: str) -> None:

@@ -15,6 +15,7 @@ from litestar.params import JSONBody, PathParameter, QueryParameter
 from crossdock.api import feeds
 from crossdock.api.access.caller import Caller
 from crossdock.api.documents import answers
+from crossdock.api.first_answers import answer_once, lasting
 from crossdock.api.idempotency import REPLAYED, IdempotencyKey
 from crossdock.api.pages import DEFAULT_LIMIT, Cursor, Limit
 from crossdock.api.problems import (
@@ -25,6 +26,7 @@ from crossdock.api.problems import (
     problem_type,
 )
 from crossdock.api.references import resolve
+from crossdock.api.requests import TypedRequest
 from crossdock.api.services import Backend, Services
 from crossdock.api.system_examples import with_examples
 from crossdock.api.tellings import Telling, take_in
@@ -256,22 +258,24 @@ class UpdateResults(msgspec.Struct, frozen=True):
     responses=answers(IDEMPOTENCY_CONFLICT),
 )
 async def update_many(
-    data: JSONBody[WorkUpdates],
-    caller: NamedDependency[Caller],
-    services: NamedDependency[Services],
-    idempotency_key: IdempotencyKey = None,
-) -> UpdateResults:
+    request: TypedRequest, data: JSONBody[WorkUpdates], idempotency_key: IdempotencyKey = None
+) -> Response[UpdateResults]:
     """Tell of many pieces of work at once; each is taken or refused by itself."""
-    backend = services.of(caller)
-    found = await sync_to_thread(_find_all, backend, caller, [one.work for one in data])
-    results = await asyncio.gather(
-        *(
-            _tell_one(backend, caller, found.get(one.work), one, index, idempotency_key)
-            for index, one in enumerate(data)
+    caller = request.caller
+    backend = request.services.of(caller)
+
+    async def answer() -> UpdateResults:
+        found = await sync_to_thread(_find_all, backend, caller, [one.work for one in data])
+        results = await asyncio.gather(
+            *(
+                _tell_one(backend, caller, found.get(one.work), one, index, idempotency_key)
+                for index, one in enumerate(data)
+            )
         )
-    )
-    refused = sum(one.status == "refused" for one in results)
-    return UpdateResults(len(results) - refused, refused, results)
+        refused = sum(one.status == "refused" for one in results)
+        return UpdateResults(len(results) - refused, refused, results)
+
+    return await answer_once(request, backend, idempotency_key, answer, lasting)
 
 
 async def _tell_one(
