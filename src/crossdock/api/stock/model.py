@@ -21,23 +21,26 @@ Units = Annotated[int, Meta(ge=0, le=MOST_UNITS)]
 
 
 class StockLevel(msgspec.Struct, frozen=True, kw_only=True):
-    """One SKU at one node; `sellable` includes what is reserved or picked."""
+    """One SKU at one node; `sellable` includes what is reserved or picked.
+
+    As of a past time, what is null was not kept: promises, and what was held back.
+    """
 
     sku: str
     node: str
     owner: str
     lot: str
     sellable: int
-    reserved: int
-    available: int
+    reserved: int | None = None
+    available: int | None = None
     """What the node offers to new demand."""
     damaged: int
     quality_control: int
     in_transit: int
-    safety_stock: int
-    buffer: int
-    quarantined: bool
-    counted_at: datetime | None
+    safety_stock: int | None = None
+    buffer: int | None = None
+    quarantined: bool | None = None
+    counted_at: datetime | None = None
     """As of when its sellable units were counted last."""
 
 
