@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +13,9 @@ import httpx2
 import msgspec
 import pytest
 
+import crossdock.client.client as client_module
 from crossdock import db
+from crossdock.api.files.runner import run_next
 from crossdock.client import ApiError, Client, Refused, Unreachable, verify
 from crossdock.client.http import Http
 from crossdock.client.model import PlacedOrder, Units
@@ -228,3 +232,48 @@ def test_a_webhook_is_believed_only_with_its_signature() -> None:
         verify(new_secret(), headers, body)
     with pytest.raises(Refused):
         verify(secret, {}, body)
+
+
+class Losing(Through):
+    """Takes requests to the API; the line breaks in the middle of the first piece of a file."""
+
+    lost = 0
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        if request.method == "PUT" and not self.lost:
+            self.lost += 1
+            headers = {"Authorization": request.headers["Authorization"]}
+            some = request.read()[:10]
+            self.api.put(request.url.raw_path.decode(), content=some, headers=headers)
+            raise httpx2.ReadError("the line broke")
+        return super().handle_request(request)
+
+
+def test_a_file_goes_on_where_the_line_broke_and_tells_its_rows(
+    api: Any, retail: Retail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "PIECE_BYTES", 40)
+    rows = [{"sku": "C-1", "name": "Chair"}, {"sku": "C-2"}, {"sku": "C-3", "name": "Table"}]
+    content = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
+    lost = Losing(api)
+    with Client("http://crossdock.test", make_key(retail.connection), transport=lost) as client:
+        client.http.pause = lambda seconds: None
+        job = client.send_file("products", io.BytesIO(content), key="nightly")
+        assert (job.status, job.received_bytes, lost.lost) == ("waiting", len(content), 1)
+        assert client.send_file("products", io.BytesIO(content), key="nightly").id == job.id
+        while run_next(retail.connection, SystemClock(), threading.Event()):
+            pass
+        done = client.file(job.id)
+        assert (done.status, done.rows_taken, done.rows_refused) == ("done", 2, 1)
+        told = [one.status for one in client.file_results(job.id)]
+        assert told == ["taken", "refused", "taken"]
+        [refused] = client.file_results(job.id, refused=True)
+    assert (refused.row, refused.key, refused.errors[0]["path"]) == (2, "C-2", "name")
+
+
+def test_why_an_order_leaves_from_there_can_be_asked(client: Client, retail: Retail) -> None:
+    placed = client.place_order(outside_order("C-WHY", ("mug", 1)))
+    retail.settle()
+    [seen] = client.decisions(placed.id)
+    assert (seen.order_id, seen.was_refused) == (placed.id, False)
+    assert seen.decision["chosen"]["nodes"][0]["node"] == BOSTON

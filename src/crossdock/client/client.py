@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 from urllib.parse import quote
 
 import httpx2
 
-from crossdock.client.http import Http
+from crossdock.client.http import ApiError, Http
 from crossdock.client.model import (
     AvailableToSell,
     BulkResult,
     CancelTaken,
     Checkout,
+    Decisions,
+    DecisionSeen,
     Event,
     Events,
+    FileJob,
     Order,
     OrderPage,
     PlacedOrder,
     Promises,
+    RowResult,
+    RowResultPage,
     Taken,
     TrackingTaken,
     Units,
@@ -34,6 +39,9 @@ from crossdock.client.model import (
 from crossdock.model.outside import OutsideOrder
 
 Body = Mapping[str, Any]
+
+PIECE_BYTES = 8 << 20
+"""Of a file, in one request: what a lost answer costs to send again."""
 
 
 class Client:
@@ -112,6 +120,11 @@ class Client:
         body = {"lines": list(lines), "reason": reason}
         path = f"/v1/orders/{quote(order, safe='')}/cancel"
         return self.http.send("POST", path, CancelTaken, body, key=key)
+
+    def decisions(self, order: str) -> tuple[DecisionSeen, ...]:
+        """Every choice of nodes for an order: the plan, its cost, what else was looked at."""
+        query = {"correlation_id": order}
+        return self.http.send("GET", "/v1/records/decisions", Decisions, query=query).items
 
     def available(self, channel: str, skus: Sequence[str], method: str = "ship") -> dict[str, int]:
         """Units of each SKU that the channel may sell now."""
@@ -259,6 +272,67 @@ class Client:
             "counts": [{"sku": sku, "quantity": count} for sku, count in quantities.items()],
         }
         return self.http.send("POST", "/v1/inventory/counts", Taken, body)
+
+    # Files ---------------------------------------------------------------------------------------
+
+    def send_file(
+        self,
+        kind: str,
+        content: BinaryIO,
+        *,
+        form: str = "ndjson",
+        compression: str = "none",
+        full: bool = False,
+        source: str = "",
+        node: str = "",
+        as_of: datetime | None = None,
+        key: str | None = None,
+    ) -> FileJob:
+        """Send a whole file of stock, products or prices, which is loaded as one job.
+
+        Sent again under the same `key` after an interruption, it goes on where it broke.
+        """
+        wanted = {
+            "kind": kind,
+            "format": form,
+            "compression": compression,
+            "full": full,
+            "source": source,
+            "node": node,
+            "as_of": as_of,
+        }
+        begun = self.http.send("POST", "/v1/files", FileJob, wanted, key=key)
+        job = self.file(begun.id)  # The same key gets the same answer, however far it is by now.
+        path = f"/v1/files/{job.id}"
+        while job.status == "receiving":
+            content.seek(job.received_bytes)
+            piece = content.read(PIECE_BYTES)
+            if not piece:
+                query = {"total_bytes": job.received_bytes}
+                return self.http.send("POST", f"{path}/complete", FileJob, query=query)
+            query = {"offset": job.received_bytes}
+            try:
+                job = self.http.send("PUT", f"{path}/content", FileJob, piece, query=query)
+            except ApiError as refused:
+                # What was sent again after a lost answer may have arrived, or some of it.
+                if refused.code != "wrong_offset":
+                    raise
+                job = self.file(job.id)
+        return job
+
+    def file(self, job: str) -> FileJob:
+        """How far a file has come."""
+        return self.http.send("GET", f"/v1/files/{job}", FileJob)
+
+    def file_results(self, job: str, *, refused: bool = False) -> Iterator[RowResult]:
+        """What became of each row that was read so far, or of those that were refused."""
+        query: dict[str, Any] = {"refused": refused, "limit": 500}
+        while True:
+            page = self.http.send("GET", f"/v1/files/{job}/results", RowResultPage, query=query)
+            yield from page.items
+            if page.next is None:
+                return
+            query["cursor"] = page.next
 
     # Events --------------------------------------------------------------------------------------
 

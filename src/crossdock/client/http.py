@@ -95,10 +95,12 @@ class Http:
     ) -> T:
         """The answer as `wanted`. Raises ApiError or Unreachable.
 
-        Every write gets an Idempotency-Key: `key`, or a new one.
+        A body of bytes is sent as it is, any other as JSON. Every write gets an Idempotency-Key:
+        `key`, or a new one.
         """
-        content = None if body is None else msgspec.json.encode(body)
-        sent = {"Content-Type": "application/json"} if content is not None else {}
+        content = body if body is None or isinstance(body, bytes) else msgspec.json.encode(body)
+        form = "application/octet-stream" if isinstance(body, bytes) else "application/json"
+        sent = {"Content-Type": form} if content is not None else {}
         if method != "GET":
             sent["Idempotency-Key"] = key or str(uuid.uuid4())
         parameters = {name: value for name, value in (query or {}).items() if value is not None}

@@ -240,3 +240,56 @@ class WebhookSecret(msgspec.Struct, frozen=True):
 
     webhook: Webhook
     secret: str
+
+
+class DecisionSeen(msgspec.Struct, frozen=True):
+    """One stored choice of nodes; docs/reference/sourcing-policy.md says what is weighed."""
+
+    id: str
+    order_id: str
+    attempt: int
+    zone: str
+    decided_at: datetime
+    decision: dict[str, Any]
+    """policy_name, chosen (nodes with their lines and costs), candidates, eliminated and more."""
+    was_refused: bool = False
+    demand: dict[str, Any] | None = None
+
+
+class Decisions(msgspec.Struct, frozen=True):
+    """All of an order, in the order in which they were made."""
+
+    items: tuple[DecisionSeen, ...]
+
+
+class FileJob(msgspec.Struct, frozen=True):
+    """A file's job and how far it has come."""
+
+    id: str
+    kind: str
+    status: str
+    """receiving, waiting, running, done, failed or canceled."""
+    received_bytes: int
+    rows_read: int
+    rows_taken: int
+    rows_refused: int
+    rows_cleared: int
+    messages_waiting: int
+    """Of stock: chunks that are durable and not booked yet."""
+    note: str = ""
+
+
+class RowResult(msgspec.Struct, frozen=True):
+    """What became of one row of a file; of a refused one, `errors` says all that is wrong."""
+
+    row: int
+    status: str
+    key: str = ""
+    errors: tuple[dict[str, Any], ...] = ()
+
+
+class RowResultPage(msgspec.Struct, frozen=True):
+    """Some rows; `next` is the cursor of those that follow."""
+
+    items: tuple[RowResult, ...]
+    next: str | None = None
