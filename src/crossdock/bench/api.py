@@ -29,8 +29,10 @@ from crossdock.app import registry
 from crossdock.bench import load, store, world
 from crossdock.bench.load import Load
 from crossdock.bench.result import BenchResult
+from crossdock.client import Client
 from crossdock.engine.runner import Runner
 from crossdock.kernel.clock import SystemClock
+from crossdock.model.outside import OutsideOrder
 from crossdock.settings import Settings, load_settings
 
 ORDERS = 20_000
@@ -39,6 +41,7 @@ WARM_UP = 500
 AIM_PER_SECOND, AIM_MILLISECONDS = 2_500.0, 100.0
 READS_PER_SECOND, AIM_READ_MILLISECONDS = 1_000.0, 10.0
 READERS = 32
+LOOKED_AT = 200
 TARGET = "crossdock.bench.api:make"
 
 
@@ -60,9 +63,10 @@ def run(seed: int = 1, scale: float = 1.0) -> BenchResult:
     with world.shop(dataset) as shop:
         key = new_key(shop.connection, "orders:write", "ats:read")
         headers = {"Authorization": f"Bearer {key}"}
+        orders = list(shop.coming)
         requests = [
             load.request_bytes("POST", "/v1/orders", msgspec.json.encode(order), headers)
-            for order in shop.coming
+            for order in orders
         ]
         nothing = [load.request_bytes("POST", "/bench/nothing", b"{}", headers)] * count
         draw = random.Random(seed)
@@ -71,8 +75,7 @@ def run(seed: int = 1, scale: float = 1.0) -> BenchResult:
         reads = [load.request_bytes("GET", path, b"", headers) for path in asked]
         with serving(shop.url) as (port, process):
             measured = _measure(shop.url, port, process, requests, nothing, reads)
-        taken = store.row_count(shop.connection, "external_ref")
-    assert taken == len(requests), f"{taken} orders of {len(requests)} are durable"
+            _assert_taken(shop.connection, port, key, orders)
     return _result(measured, sum(map(len, requests)) / len(requests))
 
 
@@ -88,9 +91,9 @@ def _measure(
     load.send(port, nothing[:WARM_UP], CONNECTIONS)
     load.send(port, requests[:WARM_UP], CONNECTIONS)
     empty = load.send(port, nothing, CONNECTIONS)
-    before = _processor_seconds(process)
+    before = processor_seconds(process)
     orders = load.send(port, requests[WARM_UP : WARM_UP + count], CONNECTIONS)
-    processor_seconds = _processor_seconds(process) - before
+    spent = processor_seconds(process) - before
     load.send(port, reads[:WARM_UP], READERS)
     looks = load.send(port, reads, READERS, READS_PER_SECOND)
     with busy_worker(url):
@@ -98,7 +101,7 @@ def _measure(
     for found in (orders, beside):
         assert set(found.statuses) == {201}, f"answers other than 201: {found.statuses}"
     assert set(looks.statuses) == {200}, f"answers other than 200: {looks.statuses}"
-    return Measured(empty, orders, processor_seconds, beside, looks)
+    return Measured(empty, orders, spent, beside, looks)
 
 
 def _result(measured: Measured, bytes_each: float) -> BenchResult:
@@ -131,6 +134,21 @@ def _result(measured: Measured, bytes_each: float) -> BenchResult:
             "looks at ATS, p99 ms": reads.percentile(0.99),
         },
     )
+
+
+def _assert_taken(
+    connection: db.Connection, port: int, key: str, orders: Sequence[OutsideOrder]
+) -> None:
+    """All are durable, each once: the client places some of them again, and there is none more."""
+    taken = store.row_count(connection, "external_ref")
+    assert taken == len(orders), f"{taken} orders of {len(orders)} are durable"
+    with Client(f"http://127.0.0.1:{port}", key) as client:
+        for order in orders[:: max(1, len(orders) // LOOKED_AT)]:
+            placed = client.place_order(order)
+            assert placed.number == order.number, f"{placed} is answered for {order.number}"
+    connection.commit()
+    again = store.row_count(connection, "external_ref")
+    assert again == taken, f"{again - taken} orders were taken twice"
 
 
 def new_key(connection: db.Connection, *grants: str) -> str:
@@ -218,7 +236,7 @@ def work(url: str, ready: Any, stop: Any) -> None:
             runner.run_batch()
 
 
-def _processor_seconds(process: int) -> float:
+def processor_seconds(process: int) -> float:
     """What the process and its children have used so far."""
     ticks = 0
     for folder in os.listdir("/proc"):

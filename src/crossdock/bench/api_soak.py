@@ -1,7 +1,8 @@
 """Ten minutes of all kinds of requests, good and bad, and the memory that the API takes meanwhile.
 
-What comes once in a while is in it too: clients that hang up half-way or fall silent, orders that
-come again, scrapes, the document. A worker works the orders off beside it.
+What is right is asked with `crossdock.client`. What comes once in a while is in it too: clients
+that hang up half-way or fall silent, orders that come again, scrapes, the document. A worker works
+the orders off beside it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from statistics import median
 from typing import NamedTuple
@@ -20,14 +22,17 @@ from typing import NamedTuple
 import msgspec
 
 from crossdock.bench import api, load, world
+from crossdock.bench.load import Load
 from crossdock.bench.result import BenchResult
+from crossdock.client import Client
 from crossdock.model.outside import OutsideOrder
 
 SECONDS = 600.0
 ROUND_SECONDS = 10.0
 PER_SECOND = 200.0
 ORDERS_SHARE = 0.2
-CONNECTIONS = 32
+CLIENT_SHARE = 0.6
+CONNECTIONS, CLIENTS = 16, 16
 PARTS = 5
 """The second part is compared with the last: the first one fills caches and pools."""
 AIM_GROWTH = 1.05
@@ -42,7 +47,7 @@ class Moment(NamedTuple):
 
 
 def run(seed: int = 1, scale: float = 1.0) -> BenchResult:
-    """Rounds of a mix of requests, until time is up."""
+    """Rounds of a mix of requests, until time is up; then what was placed is asked for."""
     rounds = max(PARTS, round(SECONDS * scale / ROUND_SECONDS))
     each = max(40, round(PER_SECOND * ROUND_SECONDS * min(1.0, scale * 10)))
     orders = round(each * ORDERS_SHARE)
@@ -51,55 +56,87 @@ def run(seed: int = 1, scale: float = 1.0) -> BenchResult:
     moments: list[Moment] = []
     statuses: Counter[int] = Counter()
     with world.shop(dataset) as shop:
-        key = {"Authorization": f"Bearer {api.new_key(shop.connection, *GRANTS)}"}
+        key = api.new_key(shop.connection, *GRANTS)
         with api.serving(shop.url) as (port, process), api.busy_worker(shop.url):
             begun = time.perf_counter()
+            first: list[OutsideOrder] = []
             for _ in range(rounds):
                 placed = list(islice(shop.coming, orders))
-                requests = mix(placed, each, key, chance)
-                with _rude_clients(port, key):
-                    sent = load.send(port, requests, CONNECTIONS, each / _length_of(each))
-                statuses.update(sent.statuses)
-                moments.append(Moment(_memory(process), sent.percentile(0.99)))
+                first = first or placed
+                loads = list(_round(port, key, placed, each, chance))
+                for sent in loads:
+                    statuses.update(sent.statuses)
+                slowest = max(sent.percentile(0.99) for sent in loads)
+                moments.append(Moment(_memory(process), slowest))
             spent = time.perf_counter() - begun
+            _assert_known(port, key, first)
     return _result(moments, statuses, spent)
 
 
-def mix(
-    orders: Sequence[OutsideOrder], count: int, key: dict[str, str], chance: random.Random
-) -> list[bytes]:
-    """New orders, the same ones again, and everything else; in an order drawn from the seed."""
-    bodies = [msgspec.json.encode(order) for order in orders]
-    order, sku = orders[0], orders[0].lines[0].sku
+def _round(
+    port: int, key: str, orders: Sequence[OutsideOrder], count: int, chance: random.Random
+) -> Iterator[Load]:
+    """What well-behaved programs ask with the client, and beside it what it never sends."""
+    well = round(count * CLIENT_SHARE)
+    seconds = _length_of(count)
+    strange = odd_requests(orders[0], count - well, key, chance)
+    with _rude_clients(port, key), ThreadPoolExecutor(1) as beside:
+        sent = beside.submit(load.send, port, strange, CONNECTIONS, len(strange) / seconds)
+        calls = calls_of(orders, well, chance)
+        yield load.call(port, key, calls, CLIENTS, len(calls) / seconds)
+        yield sent.result()
+
+
+def _assert_known(port: int, key: str, orders: Sequence[OutsideOrder]) -> None:
+    """What the worker has had all the time for is there, as it was placed."""
+    with Client(f"http://127.0.0.1:{port}", key) as client:
+        for order in orders:
+            found = client.order(f"{order.channel}:{order.number}")
+            assert len(found.lines) == len(order.lines), f"{order.number} lost lines: {found}"
+
+
+def calls_of(orders: Sequence[OutsideOrder], count: int, chance: random.Random) -> list[load.Call]:
+    """New orders, the first one again, and reading; in an order drawn from the seed."""
+    order = orders[0]
     channel = order.channel
-    wrong = msgspec.json.encode({"channel": channel, "lines": [{"number": "one"}]})
-    impossible = msgspec.json.encode(msgspec.structs.replace(order, currency="???"))
-    made = [load.request_bytes("POST", "/v1/orders", body, key) for body in bodies]
+    placing = [load.Call("place_order", (each,)) for each in orders]
     others = [
-        load.request_bytes("POST", "/v1/orders", bodies[0], key),
-        load.request_bytes("POST", "/v1/orders", wrong, key),
-        load.request_bytes("POST", "/v1/orders", impossible, key),
-        load.request_bytes("GET", f"/v1/ats?channel={channel}&sku={sku}", b"", key),
-        load.request_bytes("GET", f"/v1/orders/{channel}:{order.number}", b"", key),
-        load.request_bytes("GET", "/v1/orders?limit=20", b"", key),
-        load.request_bytes("GET", "/v1/events?limit=20", b"", key),
-        load.request_bytes("GET", "/v1/orders?changed_since=0", b"", key),
-        load.request_bytes("GET", f"/v1/nowhere/{chance.random()}", b"", key),
+        placing[0],
+        load.Call("available", (channel, [order.lines[0].sku])),
+        load.Call("order", (f"{channel}:{order.number}",)),
+        load.Call("orders", (channel,)),
+        load.Call("events", ()),
+    ]
+    rest = [*placing[1:], *others, *chance.choices(others, k=max(0, count - len(orders) - 5))]
+    chance.shuffle(rest)
+    return [placing[0], *rest]
+
+
+def odd_requests(order: OutsideOrder, count: int, key: str, chance: random.Random) -> list[bytes]:
+    """What no client of ours sends: wrong, impossible, unknown, without a key; and scrapes."""
+    mine = {"Authorization": f"Bearer {key}"}
+    wrong = msgspec.json.encode({"channel": order.channel, "lines": [{"number": "one"}]})
+    impossible = msgspec.json.encode(msgspec.structs.replace(order, currency="???"))
+    others = [
+        load.request_bytes("POST", "/v1/orders", wrong, mine),
+        load.request_bytes("POST", "/v1/orders", impossible, mine),
+        load.request_bytes("GET", "/v1/orders?changed_since=0", b"", mine),
+        load.request_bytes("GET", f"/v1/nowhere/{chance.random()}", b"", mine),
         load.request_bytes("GET", "/v1/orders", b"", {"Authorization": "Bearer crossdock_live_x"}),
-        load.request_bytes("GET", "/metrics", b"", key),
+        load.request_bytes("GET", "/metrics", b"", mine),
         load.request_bytes("GET", "/docs/openapi.json"),
         load.request_bytes("GET", "/ready"),
     ]
-    made += [*others, *chance.choices(others, k=max(0, count - len(made) - len(others)))]
-    rest = made[1:]
-    chance.shuffle(rest)
-    return [made[0], *rest]
+    made = [*others, *chance.choices(others, k=max(0, count - len(others)))]
+    chance.shuffle(made)
+    return made
 
 
 @contextlib.contextmanager
-def _rude_clients(port: int, key: dict[str, str], count: int = 5) -> Iterator[None]:
+def _rude_clients(port: int, key: str, count: int = 5) -> Iterator[None]:
     """Clients that send half a body and then nothing, or hang up, for the length of the block."""
-    head = load.request_bytes("POST", "/v1/orders", b" " * 1_000, key)[:-500]
+    mine = {"Authorization": f"Bearer {key}"}
+    head = load.request_bytes("POST", "/v1/orders", b" " * 1_000, mine)[:-500]
     sockets = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(count)]
     for one in sockets:
         one.sendall(head)

@@ -1,16 +1,24 @@
-"""A load generator over loopback: HTTP/1.1 connections that each send as soon as they are answered.
+"""Load generators over loopback.
 
-It parses no more of an answer than its length and status, so that what is measured is the server.
+`send`: HTTP/1.1 connections that each send as soon as they are answered. It parses no more of an
+answer than its length and status, so that what is measured is the server. `call`: the typed client,
+as programs of customers use it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import multiprocessing
-from collections import Counter
-from collections.abc import Iterator, Sequence
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
+
+from crossdock.client import ApiError, Client
 
 _END = b"\r\n\r\n"
 
@@ -51,11 +59,32 @@ def send(port: int, requests: Sequence[bytes], connections: int, per_second: flo
     As fast as they are answered; or `per_second`, where the time of each counts from when it was
     due, so that a server that falls behind does not look fast.
     """
+    return _apart(_send, port, requests, connections, per_second)
+
+
+class Call(NamedTuple):
+    """A method of the client, and what it is given."""
+
+    method: str
+    given: tuple[Any, ...]
+
+
+PAGE = 20
+"""Of a list, so many items are read."""
+
+
+def call(port: int, key: str, calls: Sequence[Call], threads: int, per_second: float) -> Load:
+    """Have clients make these calls, so many a second, from a process of their own.
+
+    What the API refuses counts by its status; what it does not answer is an error.
+    """
+    return _apart(_call, port, key, calls, threads, per_second)
+
+
+def _apart(body: Callable[..., Load], *given: object) -> Load:
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe(duplex=False)
-    process = spawn.Process(
-        target=_send, args=(port, requests, connections, per_second, theirs), daemon=True
-    )
+    process = spawn.Process(target=_answer, args=(body, given, theirs), daemon=True)
     process.start()
     theirs.close()  # So that a generator that dies ends the waiting.
     load = ours.recv()
@@ -64,10 +93,54 @@ def send(port: int, requests: Sequence[bytes], connections: int, per_second: flo
     return load
 
 
-def _send(
-    port: int, requests: Sequence[bytes], connections: int, per_second: float, answers: Any
-) -> None:
-    answers.send(asyncio.run(_run(port, requests, connections, per_second)))
+def _answer(body: Callable[..., Load], given: Sequence[Any], answers: Any) -> None:
+    answers.send(body(*given))
+
+
+def _call(port: int, key: str, calls: Sequence[Call], threads: int, per_second: float) -> Load:
+    begun = time.perf_counter() + 0.5
+    coming, turn = enumerate(calls), threading.Lock()
+    took: list[float] = []
+    statuses: Counter[int] = Counter()
+    troubles: list[Exception] = []
+
+    def work() -> None:
+        with Client(f"http://127.0.0.1:{port}", key, tries=1) as client:
+            client.http.client.event_hooks["response"] = [
+                lambda answer: statuses.update([answer.status_code])
+            ]
+            while not troubles:
+                with turn:
+                    number, wanted = next(coming, (0, None))
+                if wanted is None:
+                    return
+                due = begun + number / per_second
+                time.sleep(max(0.0, due - time.perf_counter()))
+                try:
+                    _carry_out(client, wanted)
+                except Exception as trouble:
+                    troubles.append(trouble)
+                took.append((time.perf_counter() - due) * 1000)
+
+    workers = [threading.Thread(target=work) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    if troubles:
+        raise troubles[0]
+    return Load(time.perf_counter() - begun, sorted(took), dict(statuses))
+
+
+def _carry_out(client: Client, wanted: Call) -> None:
+    with contextlib.suppress(ApiError):
+        answer = getattr(client, wanted.method)(*wanted.given)
+        if isinstance(answer, Iterator):
+            deque(islice(answer, PAGE), maxlen=0)
+
+
+def _send(port: int, requests: Sequence[bytes], connections: int, per_second: float) -> Load:
+    return asyncio.run(_run(port, requests, connections, per_second))
 
 
 async def _run(port: int, requests: Sequence[bytes], connections: int, per_second: float) -> Load:
