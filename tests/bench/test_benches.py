@@ -6,6 +6,7 @@ import importlib
 
 import pytest
 
+from crossdock.bench.files import FORMS
 from crossdock.bench.result import BenchResult
 
 TINY = 0.002
@@ -50,3 +51,18 @@ def test_the_soak_of_the_api_tells_memory_by_part_and_how_requests_ended() -> No
     assert {"200", "201", "400", "401", "404", "422"} <= statuses.keys()
     assert not [status for status in statuses if status.startswith("5")]
     assert result.parts["requests"] == sum(statuses.values())
+
+
+@pytest.mark.slow
+def test_the_bench_of_files_tells_rows_a_second_of_each_kind_in_each_form() -> None:
+    result = run("files")
+    assert (result.name, result.unit) == ("files", "rows/s")
+    kinds = ("products", "prices", "stock")
+    speeds = [result.parts[f"{kind}, {form}: rows/s"] for kind in kinds for form in FORMS]
+    assert result.value == min(speeds) > 0
+    kind = str(result.parts["the slowest"]).partition(",")[0]
+    assert result.limit == result.parts[f"{kind}: limit, rows/s"] > result.value
+    assert result.ratio == pytest.approx(result.value / result.limit)
+    for kind in kinds:
+        spent = result.parts[f"{kind}, csv: processor us per row"]
+        assert spent.keys() == {"PostgreSQL", "loader", "worker"}

@@ -19,6 +19,7 @@ BENCHES = {
     "ats": "what can be sold: 100 SKUs for a channel, one SKU node by node",
     "api": "orders over HTTP, durable when answered, next to an endpoint that does nothing",
     "api-soak": "all kinds of requests for ten minutes, and what memory the API takes",
+    "files": "whole files of products, prices and stock, a job each, next to COPY",
     "history": "orders again, with 1,000,000 closed ones in the tables",
     "soak": "orders for ten minutes beside a reader that holds a transaction open",
     "sourcing": "total cost and time against an exact solver",
