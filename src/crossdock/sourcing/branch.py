@@ -9,6 +9,7 @@ of evaluations.
 from __future__ import annotations
 
 from crossdock.sourcing.jobs import Bundle, Piece
+from crossdock.sourcing.pairs import Pairs
 from crossdock.sourcing.search import NO_LIMIT, Search
 from crossdock.sourcing.state import Column
 
@@ -49,10 +50,16 @@ class Branch:
         self.fresh = [self._fresh(k) for k in self.order]
         self.tail, self.opening = self._tails()
         self.carries, self.later = self._coverage()
-        # The first node is not a split: its surcharge is taken off at the start.
-        self._bundle(0, -search.rules.split, 0)
+        if self.several and search.max_nodes == 2:
+            self.left = Pairs(self).descend()
+        else:
+            self._descend()
         if self.left <= 0:
             search.exact = False
+
+    def _descend(self) -> None:
+        # The first node is not a split: its surcharge is taken off at the start.
+        self._bundle(0, -self.search.rules.split, 0)
 
     def _fresh(self, k: int) -> list[tuple[int, int, int]]:
         search, bundle = self.search, self.bundles[k]
@@ -94,7 +101,7 @@ class Branch:
                 carries[node] |= 1 << depth
         return carries, later
 
-    def _opens(self, missing: int, left: int) -> int:
+    def opens(self, missing: int, left: int) -> int:
         """The least that opening nodes for a set of depths adds, with `left` nodes to open: all of
         them from one node, or, as far as more may be opened, what the dearest adds and what the
         two cheapest add together."""
@@ -181,7 +188,7 @@ class Branch:
         left = search.max_nodes - len(weights)
         if missing and not left:
             return
-        rest = self.tail[depth + 1] + self._opens(missing, left)
+        rest = self.tail[depth + 1] + self.opens(missing, left)
         if self.several and not missing and len(weights) == 1:
             rest += self.opening[depth + 1]
         quantity = bundle.quantity
@@ -224,7 +231,7 @@ class Branch:
                 continue
             missing = later & ~(cover | carries[node])
             if missing:
-                opens = self._opens(missing, left) if left else NO_LIMIT
+                opens = self.opens(missing, left) if left else NO_LIMIT
                 if score + least + self.tail[depth + 1] + opens > search.limit:
                     continue
             if overlap and not self._enough([(node, k, quantity)]):

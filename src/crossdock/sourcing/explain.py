@@ -7,7 +7,7 @@ the network for every line: why it is out, or what sending the line from there w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 
 import msgspec
@@ -132,7 +132,7 @@ def _line(run: Run, job: Job, search: Search, k: int) -> LineFinding:
     view = search.view
     if bundle.excluded:
         view = without(view, bundle.excluded, run.desk.network)
-    looked_at = {node for node, _ in search.options[k]}
+    looked_at = search.options[k].keys()
     findings = [
         _node(run, job, search, view, k, node, looked_at) for node in range(len(run.desk.network))
     ]
@@ -146,7 +146,7 @@ def _line(run: Run, job: Job, search: Search, k: int) -> LineFinding:
 
 
 def _node(
-    run: Run, job: Job, search: Search, view: View, k: int, node: int, looked_at: set[int]
+    run: Run, job: Job, search: Search, view: View, k: int, node: int, looked_at: Collection[int]
 ) -> NodeFinding:
     bundle, desk = job.bundles[k], run.desk
     code = _code(run, job, search, view, bundle, node)

@@ -86,6 +86,32 @@ class Arrivals(dict[int, tuple[int, ...]]):
         return day
 
 
+class Lateness(dict[int, tuple[int | None, ...]]):
+    """Ordinal of the day a package leaves -> what arriving after the promise costs, in each zone;
+    None beyond the last day."""
+
+    def __init__(
+        self, arrivals: Arrivals, promise: int, minor_a_day: int, max_days: int | None
+    ) -> None:
+        super().__init__()
+        self._arrivals = arrivals
+        self._promise = promise
+        self._minor_a_day = minor_a_day
+        self._max_days = max_days
+
+    def __missing__(self, leaves: int) -> tuple[int | None, ...]:
+        row = tuple([self._cost(day - self._promise) for day in self._arrivals[leaves]])
+        self[leaves] = row
+        return row
+
+    def _cost(self, days: int) -> int | None:
+        if days <= 0:
+            return 0
+        if self._max_days is not None and days > self._max_days:
+            return None
+        return days * self._minor_a_day
+
+
 _WEEKEND = frozenset({date(2024, 1, 6).toordinal() % 7, date(2024, 1, 7).toordinal() % 7})
 
 

@@ -1,13 +1,14 @@
 """An order made ready for the search: its bundles, what they need, and where they can be had.
 
 A bundle is what must leave from one node together: a line, the lines of one SKU, lines that ship
-together, or a kit. The node options of a bundle are pairs (position, cost of the bundle there).
+together, or a kit. The node options of a bundle are its cost by the position of the node.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from typing import NamedTuple
 
 from crossdock.sourcing.eligibility import (
@@ -20,7 +21,7 @@ from crossdock.sourcing.eligibility import (
     Profile,
     product_code,
 )
-from crossdock.sourcing.freight import Arrivals
+from crossdock.sourcing.freight import Arrivals, Lateness
 from crossdock.sourcing.model import DemandLine, OrderDemand
 from crossdock.sourcing.network import Network
 from crossdock.sourcing.places import Cell
@@ -30,11 +31,13 @@ from crossdock.sourcing.state import Column, Wave
 
 NO_PROMISE = 1 << 40
 
-SCANNED_AT_ONCE = 128
-"""Nodes looked through at once for those that hold a product many nodes hold."""
+FEW_HOLDERS = 150
+"""So many nodes that hold a product are sorted by distance faster than all nodes are looked
+through, nearest first."""
+CACHED_QUANTITIES = 256
 
-Options = list[tuple[int, int]]
-"""Nodes and the cost of a bundle there."""
+Options = dict[int, int]
+"""By node, the cost of a bundle there."""
 Piece = tuple[int, int, int]
 """Node, bundle, how many of it."""
 
@@ -131,6 +134,7 @@ class View:
     __slots__ = (
         "arrivals",
         "cell",
+        "late",
         "leave",
         "mask",
         "open_cost",
@@ -147,6 +151,7 @@ class View:
         cell: Cell,
         arrivals: Arrivals,
         rows: dict[int, tuple[int, ...]],
+        late: dict[tuple[int, int], Lateness],
     ) -> None:
         self.profile = profile
         self.mask = mask
@@ -158,6 +163,8 @@ class View:
         self.arrivals = arrivals
         self.rows = rows
         """Billable grams -> freight by zone, the destination's surcharges included."""
+        self.late = late
+        """By promise and what a day costs, made when first asked for."""
 
 
 class Job:
@@ -196,6 +203,7 @@ class Desk:
     """Columns by node position that the option builders read."""
 
     __slots__ = (
+        "by_quantity",
         "centers",
         "fail",
         "heaviest",
@@ -230,7 +238,18 @@ class Desk:
             round(node.failed_pick_rate * rates.failed_pick_minor) for node in network.nodes
         ]
         """Expected cost of a failed pick of a line."""
+        self.by_quantity: dict[int, list[int]] = {}
         self.kind = bytes(KIND_NUMBER[node.kind] for node in network.nodes)
+
+    def line_cost(self, quantity: int) -> list[int]:
+        """By node, handling and failed pick of a line of so many units."""
+        found = self.by_quantity.get(quantity)
+        if found is None:
+            if len(self.by_quantity) >= CACHED_QUANTITIES:
+                self.by_quantity.clear()
+            pairs = zip(self.unit, self.fail, strict=True)
+            found = self.by_quantity[quantity] = [unit * quantity + fail for unit, fail in pairs]
+        return found
 
 
 def options_of(job: Job, number: int, view: View, desk: Desk, short: dict[int, int]) -> Options:
@@ -244,7 +263,7 @@ def options_of(job: Job, number: int, view: View, desk: Desk, short: dict[int, i
         prices = need.column.prices
         if prices:
             units = need.units * bundle.quantity
-            options = [(node, cost + prices.get(node, 0) * units) for node, cost in options]
+            options = {node: cost + prices.get(node, 0) * units for node, cost in options.items()}
     return options
 
 
@@ -258,23 +277,24 @@ def _nearest_options(
     left = bundle.needs[0].column.left
     if len(left) <= desk.nearest:
         return build(job, number, view, desk, short, left.items())
-    order = view.cell.nearest_first()
-    options: Options = []
-    holders: list[tuple[int, int]] = []
+    nearest = _holders(left, view.cell)
+    options: Options = {}
     looked_at: set[int] = set()
-    seen = 0
     while len(options) < desk.nearest:
-        wanted = desk.nearest - len(options)
-        while len(holders) < wanted and seen < len(order):
-            holders += [(n, left[n]) for n in order[seen : seen + SCANNED_AT_ONCE] if n in left]
-            seen += SCANNED_AT_ONCE
-        if not holders:
+        chunk = [(node, left[node]) for node in islice(nearest, desk.nearest - len(options))]
+        if not chunk:
             break
-        chunk, holders = holders[:wanted], holders[wanted:]
         looked_at.update([node for node, _ in chunk])
-        options += build(job, number, view, desk, short, chunk)
+        options |= build(job, number, view, desk, short, chunk)
     chunk = [(node, left[node]) for node in desk.centers if node in left and node not in looked_at]
-    return options + build(job, number, view, desk, short, chunk) if chunk else options
+    return options | build(job, number, view, desk, short, chunk) if chunk else options
+
+
+def _holders(left: dict[int, int], cell: Cell) -> Iterator[int]:
+    """The nodes of a column by distance, then by code."""
+    if len(left) <= FEW_HOLDERS:
+        return iter(sorted(sorted(left), key=cell.meters.__getitem__))
+    return (node for node in cell.nearest_first() if node in left)
 
 
 def plain_options(
@@ -290,9 +310,9 @@ def plain_options(
     product = bundle.needs[0].product
     quantity = bundle.quantity
     mask, zones = view.mask, view.cell.zones
-    unit, fail, kind, risk = desk.unit, desk.fail, desk.kind, product.at_risk
+    line_cost, kind, risk = desk.line_cost(quantity), desk.kind, product.risk_of(quantity)
     constant = bundle.freight_line + (bundle.freight_unit - product.markdown_unit) * quantity
-    options: Options = []
+    options: Options = {}
     for node, available in pairs:
         if mask[node] or zones[node] == FAR:
             reject(job, mask[node], node, zones[node] == FAR)
@@ -301,11 +321,9 @@ def plain_options(
         if left < 0:
             lack(job, number, node, available, short)
             continue
-        cost = constant + unit[node] * quantity + fail[node]
         table = risk[kind[node]]
-        if left < len(table):
-            cost += table[left] - (table[available] if available < len(table) else 0)
-        options.append((node, cost))
+        cost = constant + line_cost[node]
+        options[node] = cost + table[left] if left < len(table) else cost
     return options
 
 
@@ -320,7 +338,7 @@ def general_options(
     """Options of any bundle: kits, products with rules, lots, known age; slower."""
     bundle = job.bundles[number]
     zones = view.cell.zones
-    options: Options = []
+    options: Options = {}
     for node, _ in pairs:
         far = zones[node] == FAR
         code = view.mask[node] or (0 if far else by_product(bundle, node, view, desk))
@@ -331,7 +349,7 @@ def general_options(
         if available < bundle.quantity:
             lack(job, number, node, available, short)
             continue
-        options.append((node, bundle_cost(bundle, node, bundle.quantity, view, desk)))
+        options[node] = bundle_cost(bundle, node, bundle.quantity, view, desk)
     return options
 
 
@@ -433,4 +451,4 @@ def without(view: View, codes: tuple[str, ...], network: Network) -> View:
         node = network.position.get(code)
         if node is not None:
             mask[node] = EXCLUDED
-    return View(view.profile, mask, view.wave, view.cell, view.arrivals, view.rows)
+    return View(view.profile, mask, view.wave, view.cell, view.arrivals, view.rows, view.late)

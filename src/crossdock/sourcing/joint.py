@@ -121,7 +121,7 @@ class Joint:
         job, search = placement.job, placement.search
         view = search.view
         squeezed = self.capacity.squeezed.intersection(job.rejected.get(CAPACITY, ()))
-        floor = [min([cost for _, cost in o], default=None) for o in search.options]
+        floor = [min(options.values(), default=None) for options in search.options]
         known = sum([cost for cost in floor if cost is not None])
         saving, shelves, places = 0, [], []
         for k, node in dict.fromkeys(job.contended):

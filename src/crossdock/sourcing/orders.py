@@ -27,7 +27,8 @@ class Orders:
         self._state = state
         self._now = now
         self._known = tools.products_of(now)
-        self._needs_of_one: dict[str, tuple[Need, ...]] = {}
+        self._items: dict[str, tuple[str, tuple[Need, ...]]] = {}
+        """By SKU, what must leave with it, and what one of it needs."""
         margin = tools.policy.margin
         self._has_floor = margin.floor_minor is not None or margin.floor_percent is not None
         self._margin = margin
@@ -69,10 +70,15 @@ class Orders:
     def _bundle(self, job: Job) -> None:
         """Lines of one SKU are one bundle, and so are lines that ship together."""
         groups: dict[str, list[DemandLine]] = {}
+        items = self._items
         for line in job.demand.lines:
             assert line.quantity > 0, f"order {job.demand.order_id} line {line.line_number}"
-            word = self._product(line.sku).facts.ship_together
-            key = f"together:{word}" if word else line.sku
+            sku = line.sku
+            item = items.get(sku)
+            if item is None:
+                word = self._product(sku).facts.ship_together
+                item = items[sku] = word, self._needs(sku, 1)
+            key = f"together:{item[0]}" if item[0] else sku
             if key in groups:
                 groups[key].append(line)
             else:
@@ -85,9 +91,7 @@ class Orders:
                 job.bundles.append(Bundle(shares, 1, whole=True))
                 continue
             first = group[0]
-            needs = self._needs_of_one.get(first.sku)
-            if needs is None:
-                needs = self._needs_of_one[first.sku] = self._needs(first.sku, 1)
+            needs = items[first.sku][1]
             if needs[0].instead_of:
                 special = True
             if len(group) == 1:

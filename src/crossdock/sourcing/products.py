@@ -27,6 +27,7 @@ class Product:
         "most_markdown",
         "plain",
         "price",
+        "risks",
         "season_ends",
     )
 
@@ -44,6 +45,7 @@ class Product:
         self.freight_line = surcharges.dangerous_goods_minor if dangerous else 0
         self.price = facts.price_minor
         self.at_risk = risk_tables(facts, policy)
+        self.risks: dict[int, tuple[tuple[int, ...], ...]] = {}
         markdown = policy.cost.markdown
         percent = markdown.percent if facts.markdown_percent is None else facts.markdown_percent
         self.markdown_rate = percent if markdown.percent else 0
@@ -55,6 +57,16 @@ class Product:
     def billable(self, tare: int) -> int:
         """Grams a package of one unit is charged for."""
         return max(self.grams, self.dimensional) + tare
+
+    def risk_of(self, quantity: int) -> tuple[tuple[int, ...], ...]:
+        """By kind of node and units left: what taking so many risks; nothing beyond the table."""
+        found = self.risks.get(quantity)
+        if found is None:
+            if quantity >= max(map(len, self.at_risk)):
+                return self.at_risk  # Taken from an untouched shelf.
+            found = tuple([_of_taking(quantity, table) for table in self.at_risk])
+            self.risks[quantity] = found
+        return found
 
     def _by_season(self, policy: SourcingPolicy, today: date) -> int:
         """Markdown a unit escapes by being sold now, when nothing is known about the node."""
@@ -105,6 +117,11 @@ def risk_tables(facts: SkuFacts, policy: SourcingPolicy) -> tuple[tuple[int, ...
             table[left] = table[left + 1] + _rounded(margin * percent * (safe - left), 100 * safe)
         tables.append(tuple(table[:safe]))
     return tuple(tables)
+
+
+def _of_taking(quantity: int, table: tuple[int, ...]) -> tuple[int, ...]:
+    before = table[quantity:] + (0,) * quantity
+    return tuple([risk - known for risk, known in zip(table, before, strict=False)])
 
 
 def _rounded(numerator: int, denominator: int) -> int:

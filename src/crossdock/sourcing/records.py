@@ -248,7 +248,7 @@ class Accountant:
         search, job = self.search, self.job
         if search.options[k]:
             late = set(search.late)
-            alive = [node for node, _ in search.options[k] if node not in late]
+            alive = [node for node in search.options[k] if node not in late]
             if not alive:
                 return Reason.LATE
             dear = set(search.dear)

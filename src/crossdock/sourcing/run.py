@@ -7,7 +7,7 @@ from datetime import datetime
 
 from crossdock.sourcing.branch import Branch
 from crossdock.sourcing.eligibility import EXCLUDED, Profile, method_rule
-from crossdock.sourcing.freight import Arrivals
+from crossdock.sourcing.freight import Arrivals, Lateness
 from crossdock.sourcing.jobs import Job, View, first_day, options_of
 from crossdock.sourcing.joint import Joint, Placement
 from crossdock.sourcing.large import Large
@@ -26,8 +26,16 @@ from crossdock.sourcing.search import Search
 from crossdock.sourcing.state import BatchState, Wave
 from crossdock.sourcing.tools import Tools
 
-Lane = tuple[Profile, bytearray, Wave, int, Arrivals, dict[int, tuple[int, ...]]]
-"""What orders of a profile share: its mask, wave, distance limits, arrivals and rows."""
+Lane = tuple[
+    Profile,
+    bytearray,
+    Wave,
+    int,
+    Arrivals,
+    dict[int, tuple[int, ...]],
+    dict[tuple[int, int], Lateness],
+]
+"""What orders of a profile share: its mask, wave, distance limits, arrivals, rows and lateness."""
 
 
 Watch = Callable[["Run", Job, Search], None]
@@ -220,7 +228,7 @@ class Run:
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = self._lane(Profile(*key))
-        profile, mask, wave, limits, arrivals, rows = lane
+        profile, mask, wave, limits, arrivals, rows, late = lane
         tools = self.tools
         if demand.excluded_nodes or demand.only_nodes:
             mask = self._narrowed(mask, demand)
@@ -232,7 +240,7 @@ class Run:
             if remote:
                 service = demand.service if self._has_freight(demand.method) else ""
                 rows = tools.book.rows(service, self._peak + remote)
-        return View(profile, mask, wave, cell, arrivals, rows)
+        return View(profile, mask, wave, cell, arrivals, rows, late)
 
     def _lane(self, profile: Profile) -> Lane:
         """What orders of a profile share."""
@@ -246,6 +254,7 @@ class Run:
             tools.places.limits(profile.method, profile.step, named=False),
             tools.book.arrivals(service),
             tools.book.rows(service, self._peak),
+            {},
         )
 
     def _has_freight(self, method: str) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import insort
 
 from crossdock.sourcing.divide import Division, divisions
+from crossdock.sourcing.freight import Lateness
 from crossdock.sourcing.jobs import Desk, Job, Options, Piece, View
 from crossdock.sourcing.rules import Rules
 
@@ -92,17 +93,16 @@ class Search:
         quantity = bundle.quantity
         row = view.rows[bundle.billable(quantity, rules.tare)]
         zones, meters, leave = view.cell.zones, view.cell.meters, view.leave
-        arrivals, open_cost, promise = view.arrivals, view.open_cost, job.promise
+        open_cost, lateness = view.open_cost, self._lateness()
         by_distance = rules.by_distance
         found: list[tuple[int, int, int]] = []
-        for node, cost in self.options[0]:
+        for node, cost in self.options[0].items():
             zone = zones[node]
-            if arrivals[leave[node]][zone] > promise:
-                fixed = self._late_cost(node)
-                if fixed is None:
-                    continue
-                cost += fixed
-            cost += open_cost[node] + row[zone]
+            late = lateness[leave[node]][zone]
+            if late is None:
+                self.late.append(node)
+                continue
+            cost += open_cost[node] + row[zone] + late
             if by_distance:
                 cost += meters[node] * by_distance
             found.append((cost, meters[node], node))
@@ -117,26 +117,24 @@ class Search:
         """Costs of nodes and bundles; False when some bundle can be had nowhere and must be."""
         view, rules = self.view, self.rules
         zones, meters, leave = view.cell.zones, view.cell.meters, view.leave
-        arrivals, open_cost, promise = view.arrivals, view.open_cost, self.job.promise
+        open_cost, lateness = view.open_cost, self._lateness()
         by_distance = rules.by_distance
         fixed = self.fixed
-        late = set()
-        for options in (*self.options, *(short.items() for short in self.short)):
-            for node, _ in options:
-                if node in fixed:
-                    continue
-                cost = open_cost[node]
-                if arrivals[leave[node]][zones[node]] > promise:
-                    lateness = self._late_cost(node)
-                    if lateness is None:
-                        late.add(node)
-                        continue
-                    cost += lateness
-                fixed[node] = cost + meters[node] * by_distance if by_distance else cost
+        nodes = set().union(*self.options, *self.short)
+        for node in nodes:
+            late = lateness[leave[node]][zones[node]]
+            if late is None:
+                self.late.append(node)
+            else:
+                fixed[node] = open_cost[node] + late
+        if by_distance:
+            for node in fixed:
+                fixed[node] += meters[node] * by_distance
+        too_late = set(self.late)
         for k, options in enumerate(self.options):
-            choice = dict(options)
-            for node in late:
-                choice.pop(node, None)
+            choice = options
+            if too_late:
+                choice = {node: cost for node, cost in options.items() if node not in too_late}
             self.choices.append(choice)
             self.divided.append([] if choice else divisions(self, k))
             if not (choice or self.divided[k] or self.partial):
@@ -189,15 +187,15 @@ class Search:
         """The score of sending nothing."""
         return sum([self.open_score(k) * b.quantity for k, b in enumerate(self.job.bundles)])
 
-    def _late_cost(self, node: int) -> int | None:
-        """What arriving after the promise costs; None beyond the last day."""
-        view, rules = self.view, self.rules
-        arrives = view.arrivals[view.leave[node]][view.cell.zones[node]]
-        days = arrives - self.job.promise
-        if rules.max_days_late is not None and days > rules.max_days_late:
-            self.late.append(node)
-            return None
-        return days * (rules.day_minor + self.job.value * rules.day_percent // 100)
+    def _lateness(self) -> Lateness:
+        """What arriving late costs this order."""
+        rules, job, known = self.rules, self.job, self.view.late
+        minor_a_day = rules.day_minor + job.value * rules.day_percent // 100
+        found = known.get((job.promise, minor_a_day))
+        if found is None:
+            found = Lateness(self.view.arrivals, job.promise, minor_a_day, rules.max_days_late)
+            known[job.promise, minor_a_day] = found
+        return found
 
     def affordable(self, pieces: tuple[Piece, ...]) -> bool:
         """Freight and handling stay within what the margin floor leaves of the pieces' value."""

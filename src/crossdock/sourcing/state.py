@@ -27,12 +27,13 @@ class Column:
     def __init__(self, facts: StockColumn, position: dict[str, int]) -> None:
         self.facts = facts
         try:
-            places = [position[code] for code in facts.nodes]
+            places = list(map(position.__getitem__, facts.nodes))
+            self.left: dict[int, int] = dict(zip(places, facts.available, strict=True))
         except KeyError:
             # Nodes the network does not know take no part.
             places = [position.get(code, -1) for code in facts.nodes]
-        self.left: dict[int, int] = dict(zip(places, facts.available, strict=True))
-        self.left.pop(-1, None)
+            self.left = dict(zip(places, facts.available, strict=True))
+            self.left.pop(-1, None)
         self.taken: dict[int, int] = {}
         self.prices: dict[int, int] = {}
         """By node, what a unit is worth to the orders that compete for it."""
