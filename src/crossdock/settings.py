@@ -147,7 +147,8 @@ class PayloadSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keys: Annotated[
         str,
         Meta(
-            description="Fernet keys, the newest first, separated by commas; empty: none are kept",
+            description="Fernet keys, the newest first, separated by commas; they encrypt the "
+            "secrets of webhooks too; empty: no payload is kept, secrets are stored readable",
             extra={"secret": True},
         ),
     ] = ""

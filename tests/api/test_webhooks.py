@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,15 +13,18 @@ from litestar.testing import TestClient
 
 from crossdock import db
 from crossdock.api.access.caller import Caller
+from crossdock.api.app import create_app
 from crossdock.api.routes.webhooks import _owner, _within
 from crossdock.api.services import Services
 from crossdock.api.webhook_figures import webhooks
 from crossdock.events import store as events
 from crossdock.events.model import Interest
 from crossdock.kernel.ids import derive
-from crossdock.settings import Settings, WebhookSettings
+from crossdock.ordering.payloads import new_key
+from crossdock.settings import PayloadSettings, Settings, WebhookSettings
 from crossdock.webhooks import store
 from crossdock.webhooks.retention import EventRetention
+from crossdock.webhooks.sealing import SecretKeeper
 from tests.api.keys import bearer, make_key
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -160,6 +164,23 @@ def test_a_new_secret_leaves_the_former_one_a_day(api: Client, api_connection: A
     now = datetime.now(UTC)
     assert found.secrets(now) == [rotated["secret"], made["secret"]]
     assert found.secrets(now + timedelta(days=2)) == [rotated["secret"]]
+
+
+def test_with_keys_a_secret_is_stored_encrypted(api_url: str, api_connection: Any) -> None:
+    keys = new_key()
+    settings = Settings(
+        webhooks=WebhookSettings(allow_networks="127.0.0.0/8"), payloads=PayloadSettings(keys=keys)
+    )
+    with contextlib.closing(Services.open(api_url, settings)) as services:
+        with TestClient(create_app(services)) as api:
+            api.headers.update(bearer(make_key(api_connection)))
+            made = make(api)
+            rotated = api.post(f"/v1/webhooks/{made['webhook']['id']}/secret").json()
+    found = store.find(api_connection, made["webhook"]["id"])
+    assert found is not None and found.former_secret is not None
+    opened = SecretKeeper(keys).opened
+    assert opened(found.secret) == rotated["secret"] != found.secret
+    assert opened(found.former_secret) == made["secret"] != found.former_secret
 
 
 def test_events_are_sent_again_from_an_event_or_a_time_on(api: Client) -> None:

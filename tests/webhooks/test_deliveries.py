@@ -15,7 +15,7 @@ from crossdock import db
 from crossdock.api.access import keys
 from crossdock.api.access.permissions import Scope
 from crossdock.kernel.clock import SystemClock
-from crossdock.settings import WebhookSettings
+from crossdock.settings import Settings, WebhookSettings
 from crossdock.webhooks import store
 from crossdock.webhooks.model import WebhookStatus, new_secret
 from crossdock.webhooks.worker import run_events
@@ -200,6 +200,52 @@ def test_a_client_whose_key_was_revoked_is_sent_nothing_more(post: Post) -> None
     assert post.webhook(other).status is WebhookStatus.ACTIVE
 
 
+def test_a_client_whose_key_has_expired_is_sent_nothing_until_somebody_acts(post: Post) -> None:
+    wanted = keys.NewKey(name="app", grants=("subscriber",), scope=Scope(), lifetime_days=1)
+    made = keys.create(post.connection, wanted, NOON, "tests")
+    webhook = post.subscribe(created_by=made.id)
+    post.publish(ADA)
+    post.work()
+    post.wait(days=1)
+    post.publish(ADA)
+    post.work()
+
+    assert post.receiver.sequences() == [1]
+    found = post.webhook(webhook)
+    assert found.status is WebhookStatus.PAUSED and "rotate the key" in found.reason
+    assert post.cases() == [("webhook paused", "shop", "open")]
+
+    keys.rotate(post.connection, "app", post.clock.now())
+    store.change(post.connection, webhook, {"status": "active"})
+    post.work()
+    assert post.receiver.sequences() == [1, 2]
+
+
+def test_the_keys_of_test_mode_are_looked_up_where_they_are(post: Post) -> None:
+    """The schema of test mode has a table of keys too, and nothing in it."""
+    live = post.connection.execute("SELECT current_schema()").fetchone()
+    assert live is not None
+    made = keys.create(
+        post.connection, keys.NewKey(name="trial", grants=("subscriber",), mode="test"), NOON, "t"
+    )
+    webhook = post.subscribe(created_by=made.id)
+    post.connection.execute("CREATE SCHEMA elsewhere")
+    for table in ("api_key", "api_key_secret"):
+        statement = f"CREATE TABLE elsewhere.{table} (LIKE {table})"
+        post.connection.execute(statement.encode())
+    post.connection.execute("SET search_path TO elsewhere, public")
+    post.deliveries.key_schema = live[0]
+    post.publish(ADA)
+    post.work()
+    assert len(post.receiver.received) == 1
+    post.connection.execute("UPDATE public.api_key SET revoked_at = %s, revoked_by = 't'", [NOON])
+    post.publish(ADA)
+    post.work()
+
+    assert len(post.receiver.received) == 1
+    assert post.webhook(webhook).status is WebhookStatus.DISABLED
+
+
 def test_a_redirect_is_not_followed(post: Post) -> None:
     webhook = post.subscribe()
     post.receiver.answer = lambda received: Answer(302, (("location", post.receiver.url),))
@@ -285,7 +331,7 @@ def test_threads_send_each_event_once_and_orders_in_order(post: Post, database_u
     for _ in range(5):
         post.publish(*orders)
     stop = threading.Event()
-    settings = WebhookSettings(threads=3, allow_networks="127.0.0.0/8")
+    settings = Settings(webhooks=WebhookSettings(threads=3, allow_networks="127.0.0.0/8"))
 
     def connect(autocommit: bool) -> db.Connection:
         return db.connect(database_url, autocommit=autocommit)

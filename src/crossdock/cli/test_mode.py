@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from functools import partial
 
 import typer
 
 from crossdock import db
 from crossdock.api.test_mode.running import run_test_mode, url_of_test_schema
+from crossdock.api.test_mode.store import current_schema
 from crossdock.cli.context import open_database, output, settings_of
 from crossdock.cli.workers import until_told
 from crossdock.kernel.clock import SystemClock
@@ -26,7 +28,7 @@ def test_mode(context: typer.Context) -> None:
     It keeps the schema crossdock_test like the live one, whose master data it reads and where it
     writes nothing. `crossdock serve` runs one.
     """
-    webhooks, clock = settings_of(context).webhooks, SystemClock()
+    settings, clock = settings_of(context), SystemClock()
     stop = until_told()
     with open_database(context) as database:
         url = url_of_test_schema(database.url)
@@ -34,11 +36,13 @@ def test_mode(context: typer.Context) -> None:
         def connect(autocommit: bool) -> db.Connection:
             return db.connect(url, application_name="crossdock test mode", autocommit=autocommit)
 
+        with closing(db.connect(database.url)) as live:
+            schema = current_schema(live)
         output.print("test mode runs; Ctrl-C stops it", highlight=False)
         run_test_mode(
             database.url,
             stop,
             clock=clock,
-            chores=(EventRetention(webhooks.event_days),),
-            more=(partial(keep_events, connect, clock, webhooks),),
+            chores=(EventRetention(settings.webhooks.event_days),),
+            more=(partial(keep_events, connect, clock, settings, schema),),
         )

@@ -123,7 +123,7 @@ def dispatcher(
             stop,
             threads_per_connector=max(1, settings.threads // len(ports)),
         )
-        threads += run_events(connect, clock, everything.webhooks, stop)
+        threads += run_events(connect, clock, everything, stop)
         output.print("dispatcher calls the fakes and webhooks; Ctrl-C stops it", highlight=False)
         for thread in threads:
             thread.join()

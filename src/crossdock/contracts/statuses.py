@@ -294,10 +294,10 @@ VOCABULARIES: tuple[Vocabulary, ...] = (
         "Whether a receiver is sent events.",
         (
             _("active", "it is sent what happens", "its owner", "subscription active", NONE, NONE),
-            _("paused", "it failed for too long; goes on where it was, once resumed", "Crossdock",
-              "subscription removed", NONE, NONE),
-            _("disabled", "switched off", "its owner, or the receiver by answering 410",
-              "subscription removed", NONE, NONE),
+            _("paused", "it failed for too long, its key expired or its secret cannot be read;"
+              " goes on where it was, once resumed", "Crossdock", "subscription removed", NONE, NONE),
+            _("disabled", "switched off", "its owner, the receiver by answering 410, or who revokes"
+              " its key", "subscription removed", NONE, NONE),
         ),
     ),
 )  # fmt: skip

@@ -51,16 +51,8 @@ class PayloadKeeper:
     @classmethod
     def of(cls, keys: str, days: int) -> PayloadKeeper | None:
         """For keys as they are configured, the newest first. Raises SettingRefused."""
-        listed = [key.strip().encode() for key in keys.split(",") if key.strip()]
-        if not listed:
-            return None
-        try:
-            return cls(listed, days)
-        except ValueError as refused:
-            raise SettingRefused(
-                "payloads.keys holds something that is no Fernet key.",
-                advice="`crossdock payloads new-key` makes one.",
-            ) from refused
+        listed = listed_keys(keys)
+        return cls(listed, days) if listed else None
 
     def keep(self, connection: Connection, payloads: Sequence[RawPayload], now: datetime) -> None:
         """Keep them in one statement; the caller commits. The same one again is kept once."""
@@ -87,6 +79,20 @@ class PayloadKeeper:
             return self._fernet.decrypt(base64.urlsafe_b64encode(body))
         except InvalidToken:
             return None
+
+
+def listed_keys(keys: str) -> list[bytes]:
+    """Keys as they are configured, the newest first. Raises SettingRefused for what is none."""
+    listed = [key.strip().encode() for key in keys.split(",") if key.strip()]
+    try:
+        for key in listed:
+            Fernet(key)
+    except ValueError as refused:
+        raise SettingRefused(
+            "payloads.keys holds something that is no Fernet key.",
+            advice="`crossdock payloads new-key` makes one.",
+        ) from refused
+    return listed
 
 
 def new_key() -> str:

@@ -19,6 +19,7 @@ from crossdock.kernel.clock import Clock
 from crossdock.kernel.ids import derive
 from crossdock.webhooks import store
 from crossdock.webhooks.model import Delivery, Webhook, WebhookStatus
+from crossdock.webhooks.sealing import SecretKeeper
 from crossdock.webhooks.sender import Sender, Sent
 
 log = structlog.get_logger(__name__)
@@ -47,20 +48,40 @@ class WebhookLimits:
     """Tries of one delivery, while others get through, at which a Case is opened."""
 
 
+KEY_GONE = (
+    "its secret cannot be decrypted: put its key back into payloads.keys, or change the secret; "
+    "then resume it"
+)
+
 Tried = list[tuple[Delivery, Sent]]
 
 
 class Deliveries:
     """One sender's work; any number of them, anywhere, share the queue."""
 
-    def __init__(self, clock: Clock, sender: Sender, limits: WebhookLimits) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        sender: Sender,
+        limits: WebhookLimits,
+        keeper: SecretKeeper | None = None,
+        key_schema: str = "",
+    ) -> None:
+        """`key_schema`: where the API keys of its clients are, if not in the schema of its own."""
         self.clock = clock
         self.sender = sender
         self.limits = limits
+        self.keeper = keeper or SecretKeeper()
+        self.key_schema = key_schema
+        self._renewed = False
 
     def queue(self, connection: db.Connection) -> int:
         """Open deliveries for what was published, and commit; returns the webhooks looked at."""
-        store.disable_those_of_revoked_keys(connection, self.clock.now())
+        self._renew_secrets(connection)
+        ended = store.end_those_of_ended_keys(connection, self.clock.now(), self.key_schema)
+        for webhook in ended:
+            if webhook.status is WebhookStatus.PAUSED:
+                self._open_case(connection, webhook, "webhook paused", webhook.reason)
         behind = store.behind(connection, self.limits.most_open)
         for webhook, last in behind:
             until = min(last, webhook.position + self.limits.window)
@@ -75,6 +96,9 @@ class Deliveries:
         if webhook is None or webhook.status is not WebhookStatus.ACTIVE:
             connection.rollback()
             return 0
+        if self.keeper.opened(webhook.secret) is None:
+            self._pause(connection, webhook, KEY_GONE)
+            return 0
         limit = self.limits.probe_after_failures
         most = 1 if webhook.failures >= limit else self.limits.batch
         lease = timedelta(seconds=self.limits.timeout_seconds * most + 30)
@@ -82,7 +106,7 @@ class Deliveries:
         connection.commit()
         tried: Tried = []
         for delivery in claimed:
-            secrets = webhook.secrets(now)
+            secrets = [one for one in map(self.keeper.opened, webhook.secrets(now)) if one]
             sent = self.sender.send(webhook.url, secrets, delivery.event, self.clock.now())
             tried.append((delivery, sent))
             if sent.gone or not sent.answered or _failed_last(tried) >= limit:
@@ -91,6 +115,24 @@ class Deliveries:
             rest = [delivery.sequence for delivery in claimed[len(tried) :]]
             self._finish(connection, webhook_id, tried, rest)
         return len(tried)
+
+    def _renew_secrets(self, connection: db.Connection) -> None:
+        """Once: what was stored readable, or under an older key, is stored under the first key."""
+        if self._renewed:
+            return
+        for webhook_id, secret, former in store.stored_secrets(connection):
+            now = {"secret": secret, "former_secret": former}
+            new = {name: one and self.keeper.renewed(one) for name, one in now.items()}
+            if new != now:
+                store.change(connection, webhook_id, new)
+        self._renewed = True
+
+    def _pause(self, connection: db.Connection, webhook: Webhook, reason: str) -> None:
+        store.change(
+            connection, webhook.id, {"status": WebhookStatus.PAUSED.value, "reason": reason}
+        )
+        self._open_case(connection, webhook, "webhook paused", reason)
+        connection.commit()
 
     def _finish(
         self,

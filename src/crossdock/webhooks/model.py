@@ -12,6 +12,9 @@ from crossdock.events.model import EventRow, Interest
 
 SECRET_BYTES = 32
 
+MARK = "whsec_"
+"""What a secret begins with, after the specification."""
+
 
 class WebhookStatus(StrEnum):
     """Whether a receiver is sent events."""
@@ -20,7 +23,7 @@ class WebhookStatus(StrEnum):
     PAUSED = "paused"
     """It failed for too long; goes on where it was, as far as that is kept, once resumed."""
     DISABLED = "disabled"
-    """Switched off by its owner, or gone as the receiver says (410)."""
+    """Switched off by its owner, gone as the receiver says (410), or its key was revoked."""
 
 
 class Webhook(NamedTuple):
@@ -59,7 +62,7 @@ class Webhook(NamedTuple):
         )
 
     def secrets(self, now: datetime) -> list[str]:
-        """What signs: for a time after a rotation also the former secret."""
+        """What signs, as stored: for a time after a rotation also the former secret."""
         both = self.former_secret is not None and (self.secret_until or now) > now
         return [self.secret, *([self.former_secret] if both and self.former_secret else [])]
 
@@ -74,4 +77,4 @@ class Delivery(NamedTuple):
 
 def new_secret() -> str:
     """256 random bits in the form that the specification's libraries take."""
-    return "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+    return MARK + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()

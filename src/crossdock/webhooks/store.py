@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from psycopg import sql
+
 from crossdock import db
 from crossdock.engine.store import fetch
 from crossdock.events.model import EventRow, Interest
@@ -68,15 +70,39 @@ def delete(connection: db.Connection, webhook_id: str) -> bool:
     return done.rowcount == 1
 
 
-def disable_those_of_revoked_keys(connection: db.Connection, now: datetime) -> int:
-    """A client whose key was revoked is sent nothing more; returns how many webhooks end so."""
-    return connection.execute(
-        "UPDATE webhook w SET status = 'disabled', reason = 'its key was revoked', changed_at = %s"
-        " FROM api_key k WHERE k.id::text = w.created_by AND k.revoked_at <= %s"
-        " AND w.status = 'active'",
-        (now, now),
-        prepare=True,
-    ).rowcount
+def end_those_of_ended_keys(
+    connection: db.Connection, now: datetime, key_schema: str = ""
+) -> list[Webhook]:
+    """A client whose key opens nothing any more is sent nothing more; returns what ended so.
+
+    Of a revoked key they are disabled, of one that expired paused: it may be rotated. The keys are
+    in `key_schema`, if that is another one.
+    """
+    place = (key_schema,) if key_schema else ()
+    statement = sql.SQL(
+        """
+        UPDATE webhook w SET changed_at = %s,
+            status = CASE WHEN k.revoked_at IS NULL THEN 'paused' ELSE 'disabled' END,
+            reason = CASE WHEN k.revoked_at IS NULL
+                THEN 'its key has expired: rotate the key, then resume the webhook'
+                ELSE 'its key was revoked' END
+        FROM {key} k WHERE k.id::text = w.created_by AND w.status = 'active'
+            AND (k.revoked_at <= %s
+                OR NOT EXISTS (SELECT FROM {secret} s WHERE s.key_id = k.id AND s.expires_at > %s))
+        RETURNING {columns}
+        """
+    ).format(
+        key=sql.Identifier(*place, "api_key"),
+        secret=sql.Identifier(*place, "api_key_secret"),
+        columns=sql.SQL(", ").join(sql.Identifier("w", name) for name in Webhook._fields),
+    )
+    rows = connection.execute(statement, (now, now, now), prepare=True).fetchall()
+    return [_webhook(row) for row in rows]
+
+
+def stored_secrets(connection: db.Connection) -> list[tuple[str, str, str | None]]:
+    """Of every webhook, held until the commit: its id, its secret and its former one, as stored."""
+    return fetch(connection, "SELECT id, secret, former_secret FROM webhook ORDER BY id FOR UPDATE")
 
 
 def behind(connection: db.Connection, most_open: int) -> list[tuple[Webhook, int]]:

@@ -11,10 +11,11 @@ from crossdock import db
 from crossdock.events import publisher
 from crossdock.events.stock import StockTeller
 from crossdock.kernel.clock import Clock
-from crossdock.settings import WebhookSettings
+from crossdock.settings import Settings, WebhookSettings
 from crossdock.webhooks import store
 from crossdock.webhooks.addresses import Guard, networks
 from crossdock.webhooks.deliveries import Deliveries, WebhookLimits
+from crossdock.webhooks.sealing import SecretKeeper
 from crossdock.webhooks.sender import Sender
 
 log = structlog.get_logger(__name__)
@@ -27,17 +28,22 @@ RETRY_SECONDS = 1.0
 
 
 def run_events(
-    connect: Connect, clock: Clock, settings: WebhookSettings, stop: threading.Event
+    connect: Connect,
+    clock: Clock,
+    everything: Settings,
+    stop: threading.Event,
+    key_schema: str = "",
 ) -> list[threading.Thread]:
     """Start the senders, and a publisher that queues for them; they end after `stop` is set.
 
-    Raises SettingRefused.
+    `key_schema`: where the API keys are, for a schema without. Raises SettingRefused.
     """
+    settings, keeper = everything.webhooks, SecretKeeper(everything.payloads.keys)
     guard = Guard(networks(settings.allow_networks))
     limits = limits_of(settings)
     busy = _Busy(max(1, settings.threads // 2))
     senders = [
-        Deliveries(clock, Sender(guard, limits.timeout_seconds), limits)
+        Deliveries(clock, Sender(guard, limits.timeout_seconds), limits, keeper, key_schema)
         for _ in range(settings.threads)
     ]
     stock = StockTeller(clock, settings.stock_seconds)
@@ -57,10 +63,10 @@ def run_events(
 
 
 def keep_events(
-    connect: Connect, clock: Clock, settings: WebhookSettings, stop: threading.Event
+    connect: Connect, clock: Clock, everything: Settings, key_schema: str, stop: threading.Event
 ) -> None:
     """The same, and wait until they end."""
-    for thread in run_events(connect, clock, settings, stop):
+    for thread in run_events(connect, clock, everything, stop, key_schema):
         thread.join()
 
 

@@ -36,13 +36,14 @@ from crossdock.api.routes.events import (
     checked_types,
     events_removed,
 )
-from crossdock.api.services import Services
+from crossdock.api.services import Backend, Services
 from crossdock.events import store as events
 from crossdock.kernel.ids import derive, is_id
 from crossdock.model.problems import Problem
 from crossdock.webhooks import store
 from crossdock.webhooks.addresses import AddressRefused, Guard, networks
 from crossdock.webhooks.model import Webhook, WebhookStatus, new_secret
+from crossdock.webhooks.sealing import SecretKeeper
 
 URL_REFUSED = problem_type(
     "webhook_url_refused",
@@ -162,6 +163,7 @@ def create_webhook(
 ) -> Response[WebhookSecret]:
     """Subscribe to events. The secret that signs them is in this answer."""
     services, caller = request.services, request.caller
+    backend = services.of(caller)
     checked_types(data.types, "types")
     _check_url(services, data.url)
 
@@ -170,12 +172,12 @@ def create_webhook(
         position = events.last_sequence(connection) if data.after is None else data.after
         check_kept(removed, position)
         webhook = _wanted(data, caller, services.clock.now(), position)
-        store.insert(connection, webhook)
+        stored = webhook._replace(secret=_keeper(backend).sealed(webhook.secret))
+        store.insert(connection, stored)
         shown = _shown(connection, [webhook])[0]
         secret = WebhookSecret(webhook=shown, secret=webhook.secret)
         return Response(secret, headers=_NO_STORE)
 
-    backend = services.of(caller)
     return write_once(request, backend, idempotency_key, write, data, secret=True)
 
 
@@ -291,10 +293,11 @@ def rotate_webhook_secret(
 
     def write(connection: db.Connection) -> Response[WebhookSecret]:
         found = _found(connection, request.caller, webhook, lock=True)
-        now, secret = backend.clock.now(), new_secret()
+        now, secret, keeper = backend.clock.now(), new_secret(), _keeper(backend)
+        can_sign = keeper.opened(found.secret) is not None
         changes = {
-            "secret": secret,
-            "former_secret": found.secret,
+            "secret": keeper.sealed(secret),
+            "former_secret": found.secret if can_sign else None,
             "secret_until": now + timedelta(days=1),
             "changed_at": now,
         }
@@ -359,6 +362,10 @@ def delete_webhook(
         return Response(None)
 
     return write_once(request, backend, idempotency_key, write)
+
+
+def _keeper(backend: Backend) -> SecretKeeper:
+    return backend.one(SecretKeeper, lambda: SecretKeeper(backend.settings.payloads.keys))
 
 
 def _check_url(services: Services, url: str) -> None:
