@@ -295,7 +295,8 @@ VOCABULARIES: tuple[Vocabulary, ...] = (
         (
             _("active", "it is sent what happens", "its owner", "subscription active", NONE, NONE),
             _("paused", "it failed for too long, its key expired or its secret cannot be read;"
-              " goes on where it was, once resumed", "Crossdock", "subscription removed", NONE, NONE),
+              " goes on where it was, once resumed", "Crossdock", "subscription removed", NONE,
+              NONE),
             _("disabled", "switched off", "its owner, the receiver by answering 410, or who revokes"
               " its key", "subscription removed", NONE, NONE),
         ),
