@@ -20,7 +20,15 @@ from tests.integration.orders.shop import BOSTON
 pytestmark = pytest.mark.slow
 
 ALL_OF_CHANNELS = sorted(name for name, one in PERMISSIONS.items() if one.side is Side.CHANNELS)
-LEFT_BEHIND = ("inbox", "dedupe", "sales_order", "order_edit", "cancellation", "checkout")
+LEFT_BEHIND = (
+    "inbox",
+    "dedupe",
+    "sales_order",
+    "order_edit",
+    "cancellation",
+    "checkout",
+    "received_payment",
+)
 """Where anything that is taken leaves a row."""
 
 
@@ -41,7 +49,12 @@ def of_web(api: Client, retail: Retail, api_url: str) -> dict[str, str]:
     with awake_worker(api_url):
         checkout = api.post("/v1/checkouts", json=body)
     assert checkout.status_code in (200, 201, 202), checkout.text
-    return {"order": retail.order(("mug", 1)), "checkout": checkout.json()["id"]}
+    order = retail.order(("mug", 1))
+    paid = {"provider": "bank", "reference": "1", "amount": 1, "currency": "USD", "order": order}
+    payment = api.post("/v1/payments/received", json=paid)
+    assert payment.status_code == 202, payment.text
+    retail.settle()
+    return {"order": order, "checkout": checkout.json()["id"], "payment": payment.json()["id"]}
 
 
 def key_of(retail: Retail, channel: str) -> dict[str, str]:

@@ -44,7 +44,8 @@ from crossdock.api.requests import NDJSON
 DESCRIPTION = """\
 Orders, stock, promises and the work of nodes. Bodies are JSON; money is whole minor units with its
 currency; times say their zone (RFC 3339). Every write takes an `Idempotency-Key`. Every error is an
-RFC 9457 problem whose `code` is documented at its `type`."""
+RFC 9457 problem whose `code` is documented at its `type`. A slash within a name (a SKU, a number, a
+reference) is written `%2F` in a path."""
 
 
 def config() -> OpenAPIConfig:

@@ -18,7 +18,7 @@ from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp, HTTPScope, HTTPSendMessage, Method, Receive, Scope, Send
 from litestar.utils import normalize_path
 
-from crossdock.api import guards
+from crossdock.api import guards, slashes
 from crossdock.api.correlation import NOTES, Notes, new_notes
 from crossdock.api.documents import operations_of
 from crossdock.api.figures import ApiFigures
@@ -84,6 +84,7 @@ def admit(connection: Connection, handler: BaseRouteHandler) -> None:
     """The first guard of every handler. Raises ApiProblem 414, or 503 with Retry-After."""
     operations: Operations = connection.app.state.operations
     scope = cast("HTTPScope", connection.scope)
+    slashes.restore(scope)
     guards.check_target(scope, operations.limits)
     if scope["query_string"]:
         guards.check_times(scope, handler.opt.get(TIMES, ()))
@@ -105,6 +106,7 @@ class Shell:
 
     async def _serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         begun = time.perf_counter()
+        slashes.keep(scope)
         notes = new_notes(_header(scope, b"x-request-id"))
         limits = self.operations.limits
         body = Body(scope, receive, limits)

@@ -14,6 +14,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
 from crossdock import db
+from crossdock.api import slashes
 from crossdock.api.correlation import note_problem, request_id
 from crossdock.kernel.errors import Fault
 from crossdock.model.problems import Problem
@@ -194,7 +195,7 @@ def as_response(request: Request[Any, Any, Any], error: Exception) -> Response[b
         # Whoever asked gets the id in X-Request-Id, and nothing of what went wrong.
         log.error("request failed", request_id=request_id(), exc_info=error)
     return Response(
-        body_of(found, request.url.path),
+        body_of(found, slashes.plain(request.url.path)),
         status_code=found.problem_type.status,
         headers=found.headers,
         media_type=PROBLEM_JSON,
