@@ -19,11 +19,12 @@ from crossdock import db
 from crossdock.api.files import store
 from crossdock.api.files.loading import PORTION, RECORDS, load_portion, send, zeros
 from crossdock.api.files.model import MOST_REFUSALS
-from crossdock.api.files.reading import FileUnreadable, checksum, read_rows
+from crossdock.api.files.reading import FileRow, FileUnreadable, checksum, read_rows
 from crossdock.api.files.store import Open
 from crossdock.catalog.loading import Refusal
 from crossdock.catalog.records_store import switch_off
 from crossdock.db import Connection
+from crossdock.engine.runner import collecting_later
 from crossdock.engine.transaction import Transaction
 from crossdock.inventory.facts.moves import terms_of
 from crossdock.inventory.facts.store import source_terms
@@ -126,11 +127,12 @@ def _load(connection: Connection, job: Open, clock: Clock, stop: threading.Event
         _pieces(connection, job), job.format, job.compression, RECORDS[job.kind], job.rows_read
     )
     place, refused, sent_at = job.rows_read, job.rows_refused, clock.now()
-    while portion := list(islice(rows, PORTION[job.kind])):
+    while portion := _next(rows, PORTION[job.kind]):
         if job.kind == "stock" and not _is_booked(connection, job, sent_at, stop):
             return None
         sent_at = clock.now()
-        found = load_portion(connection, job, portion, sent_at)
+        with collecting_later():
+            found = load_portion(connection, job, portion, sent_at)
         taken = len(portion) - len(found)
         if not store.advance(connection, job.id, place, taken, len(found), clock.now()):
             connection.rollback()
@@ -143,6 +145,11 @@ def _load(connection: Connection, job: Open, clock: Clock, stop: threading.Event
         if stop.is_set():
             return None
     return _clear(connection, job, clock) if job.is_full else ""
+
+
+def _next(rows: Iterator[FileRow], most: int) -> list[FileRow]:
+    with collecting_later():
+        return list(islice(rows, most))
 
 
 def _is_booked(connection: Connection, job: Open, before: datetime, stop: threading.Event) -> bool:
