@@ -15,7 +15,8 @@ CREDENTIAL_REFUSED = problem_type(
     "credential_refused",
     401,
     "The credential opens nothing",
-    cause="The API key is unknown or revoked, or the token is not one of the issuer for this API.",
+    cause="The API key is unknown or revoked, or the token is not one of the issuer for this API;"
+    " only signed JWTs are, no opaque tokens.",
     remedy="Check that it was copied whole; `crossdock keys list` shows the keys in use.",
 )
 CREDENTIAL_EXPIRED = problem_type(

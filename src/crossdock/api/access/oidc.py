@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 import httpx2
 import structlog
 from joserfc import jwt
-from joserfc.errors import ExpiredTokenError, InvalidKeyIdError, JoseError
+from joserfc.errors import ExpiredTokenError, InvalidKeyIdError, JoseError, SecurityWarning
 from joserfc.jwk import KeySet
 
 from crossdock.api.access.claims import grants_of, identity_of, scope_of
@@ -31,8 +32,14 @@ from crossdock.settings import AccessSettings, OidcSettings
 
 log = structlog.get_logger(__name__)
 
-ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
-"""None with a shared secret: what verifies a token must not be able to make one."""
+ALGORITHMS = (
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
+    "EdDSA", "Ed25519", "Ed448",
+)  # fmt: skip
+"""None with a shared secret: what verifies a token must not be able to make one.
+
+RFC 7518, section 3.1; RFC 8037 (EdDSA, of either curve) and RFC 9864, which names the curve.
+"""
 
 _LONGEST_TOKEN = 16_000
 _FETCH_SECONDS = 5.0
@@ -114,6 +121,8 @@ class Issuer:
     ) -> None:
         """Raises SettingRefused where the settings cannot be safe."""
         _check(settings)
+        # RFC 9864 wants the curve named, and most issuers that sign on one still say EdDSA.
+        warnings.filterwarnings("ignore", "EdDSA is deprecated", SecurityWarning)
         self._settings = settings
         self._access = access
         self._clock = clock
@@ -122,7 +131,11 @@ class Issuer:
     def verify(self, token: str) -> Grant:
         """What a token grants. Raises ApiProblem 401, or IssuerUnreachable."""
         if len(token) > _LONGEST_TOKEN or token.count(".") != 2:
-            raise credential_refused("It is neither an API key nor a signed access token.")
+            raise credential_refused(
+                "It is neither an API key nor a signed access token. Opaque and encrypted tokens"
+                " are not taken: have the issuer give JWT access tokens for"
+                f" {self._settings.audience}."
+            )
         try:
             decoded = self._decode(token)
             self._registry().validate(decoded.claims)
