@@ -14,7 +14,7 @@ from crossdock.api.stock.correcting import Asked, write_corrections
 from crossdock.api.stock.model import CorrectionAsked
 from crossdock.events import stock, stock_store, store
 from crossdock.events.model import Interest
-from crossdock.events.stock import publish_stock
+from crossdock.events.stock import StockTeller, publish_stock
 from tests.events.test_publisher import publish_all
 from tests.integration.orders.checkouts import drop, extend, reserve
 from tests.integration.orders.shop import BOSTON, PROVIDENCE, Shop
@@ -182,6 +182,33 @@ def test_what_a_transaction_that_still_runs_wrote_is_told_when_it_has_ended(
         other.rollback()
 
     assert len(tell_stock(shop)) == 1
+
+
+def test_what_another_clock_may_still_date_back_is_waited_for(shop: Shop) -> None:
+    shop.stock(BOSTON, mug=20)
+
+    publish_stock(shop.connection, shop.clock.now() + stock.LAG - timedelta(seconds=1))
+    assert told(shop, LEVELS) == []
+
+    publish_stock(shop.connection, shop.clock.now() + stock.LAG)
+    assert len(told(shop, LEVELS)) == 1
+
+
+def test_a_teller_looks_every_so_many_seconds_or_never(shop: Shop) -> None:
+    shop.stock(BOSTON, mug=20)
+    shop.wait(minutes=1)
+    StockTeller(shop.clock, 0)(shop.connection)
+    assert told(shop, LEVELS) == []
+
+    teller = StockTeller(shop.clock, 3600)
+    for _ in range(5):  # It looks on at once while it is behind.
+        teller(shop.connection)
+    assert len(told(shop, LEVELS)) == 1
+
+    shop.stock(BOSTON, mug=1)
+    shop.wait(minutes=1)
+    teller(shop.connection)
+    assert len(told(shop, LEVELS)) == 1
 
 
 def test_readers_of_one_node_or_channel_see_what_is_theirs(shop: Shop) -> None:
