@@ -101,6 +101,9 @@ def test_a_demo_of_any_size_shows_its_result(tmp_path: Path) -> None:
     assert code == 0, told
     assert "all hold" in told
     assert (tmp_path / "demo" / "report.html").stat().st_size > 20_000
+    asked = told[told.index("over HTTP") :]
+    for answer in ("may sell", "there by", "closed", "dearer", "events in all: "):
+        assert answer in asked, told
 
 
 def test_a_configuration_folder_is_run_with_its_own_policies(tmp_path: Path) -> None:

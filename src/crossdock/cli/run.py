@@ -6,6 +6,7 @@ broken; 2 the input cannot be used; 3 a fault outside.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ import msgspec
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from crossdock.cli import tour
 from crossdock.cli.context import (
     FOUND_SOMETHING,
     WRONG_USAGE,
@@ -162,15 +164,20 @@ def demo(
         tick=timedelta(minutes=tick),
         workers=workers,
     )
-    outcome = _carry_out(context, dataset, plan, out, kept=False)
+    outcome = _carry_out(context, dataset, plan, out, kept=False, then=tour.show)
     if outcome.violations:
         raise typer.Exit(FOUND_SOMETHING)
 
 
 def _carry_out(
-    context: typer.Context, dataset: Dataset, plan: RunPlan, out: Path, kept: bool
+    context: typer.Context,
+    dataset: Dataset,
+    plan: RunPlan,
+    out: Path,
+    kept: bool,
+    then: Callable[[Database], None] = lambda database: None,
 ) -> Outcome:
-    """Run with a progress bar, write report and summary, print them."""
+    """Run with a progress bar, write report and summary, print them, `then` look at the data."""
     expected = min(dataset.report.orders, plan.limit or dataset.report.orders)
     with open_database(context, ephemeral=not kept) as database:
         _refuse_used(database)
@@ -183,11 +190,12 @@ def _carry_out(
 
             outcome = run_dataset(database.url, dataset, plan, reached)
             bar.update(task, completed=outcome.totals.closed)
-    dataset.close()
-    report = out / "report.html"
-    write_report(outcome, report)
-    (out / "summary.json").write_bytes(msgspec.json.format(msgspec.json.encode(outcome)))
-    print_summary(output, outcome, report)
+        dataset.close()
+        report = out / "report.html"
+        write_report(outcome, report)
+        (out / "summary.json").write_bytes(msgspec.json.format(msgspec.json.encode(outcome)))
+        print_summary(output, outcome, report)
+        then(database)
     return outcome
 
 
