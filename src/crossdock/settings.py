@@ -345,7 +345,7 @@ class WebhookSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             description="changes of a stock level within so many seconds are published as one;"
             " 0: none are",
         ),
-    ] = 10
+    ] = 30
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -27,8 +27,9 @@ CLOCK_SKEW = timedelta(seconds=10)
 """Clocks of machines may differ by so much."""
 LAG = CLOCK_SKEW + timedelta(seconds=2)
 LONGEST_LOOK = timedelta(minutes=1)
-MOST_ROWS = 20_000
-"""Rows of the ledger in one look, but for a batch that wrote more by itself."""
+MOST_ROWS = 100_000
+"""Rows of the ledger in one look, but for a batch that wrote more by itself: few enough for orders
+to be published in between, enough for a busy level to be told once instead of ten times."""
 MOST_MOVES = 20
 """Shown in one event."""
 
