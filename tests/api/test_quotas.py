@@ -18,11 +18,13 @@ from crossdock.api.app import create_app
 from crossdock.api.services import Services
 from crossdock.kernel.clock import VirtualClock
 from crossdock.settings import AccessSettings, Settings
+from tests.api.described import operations
 from tests.api.keys import bearer, make_key
 from tests.api.test_orders_in import lamp
 
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 WINDOW_SECONDS = 10
+DECLARED = {"ratelimit", "ratelimit-policy", "retry-after"}
 
 
 class Process:
@@ -172,3 +174,30 @@ def test_a_key_without_limit_has_no_headers(
     answers = [api.post("/v1/orders", json=lamp("Q-1"), headers=key) for _ in range(7)]
     assert {answer.status_code for answer in answers} == {201}
     assert not any("ratelimit" in answer.headers for answer in answers)
+
+
+def test_the_document_declares_the_headers_of_every_answer_that_has_them(
+    limited: tuple[TestClient[Any], VirtualClock], api_connection: db.Connection
+) -> None:
+    api, _ = limited
+    document = api.get("/docs/openapi.json").json()
+    assert set(document["components"]["headers"]) > {"RateLimit", "RateLimit-Policy", "Retry-After"}
+    wrong, seen = [], set()
+    for operation in operations(api.app):
+        described = document["paths"][operation.path][operation.method]["responses"]
+        # A key for each, so that one that rotates or revokes keys leaves the others alone.
+        weak = bearer(make_key(api_connection, "events:read", requests=1, now=NOON))
+        strong = bearer(make_key(api_connection, requests=1, now=NOON))
+        for key in (weak, weak, strong):
+            answer = operation.send(api, key)
+            headers = described[str(answer.status_code)].get("headers", {})
+            sent = {name for name in answer.headers if name in DECLARED}
+            seen |= {(answer.status_code, name) for name in sent}
+            if not sent <= {name.lower() for name in headers}:
+                wrong.append(f"{operation}: {answer.status_code} sends {sent}")
+        for status in {"429", "503"} & set(described):
+            if "Retry-After" not in described[status].get("headers", {}):
+                wrong.append(f"{operation}: {status} Retry-After")
+    assert not wrong, "\n".join(wrong)
+    assert {(429, name) for name in DECLARED} <= seen
+    assert {(200, "ratelimit"), (403, "ratelimit")} <= seen
