@@ -89,6 +89,8 @@ def test_events_are_narrowed_by_type_and_order(api: Client) -> None:
         2, 4, 6, 8, 10,
     ]  # fmt: skip
     assert sequences(api.get("/v1/events", params={"order": ORDERS[2]})) == [5, 6]
+    for nowhere in ("null", "", "-1", "1.5", "9" * 19):
+        assert api.get("/v1/events", params={"after": nowhere}).status_code == 400
     refused = api.get("/v1/events", params={"types": "crossdock.shipment.left.v1,bogus"})
     assert refused.status_code == 400
     assert refused.json()["errors"][0]["code"] == "unknown_type"

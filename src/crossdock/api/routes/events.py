@@ -37,11 +37,10 @@ WINDOW = 20_000
 MOST_TYPES = 50
 
 After = Annotated[
-    int | None,
+    str | None,  # As a number or nothing, Litestar would take the word null.
     QueryParameter(
         name="after",
-        ge=0,
-        le=2**62,
+        pattern="^[0-9]{1,18}$",
         required=False,
         description="The `last` of the answer before; without it, from the oldest event kept on.",
     ),
@@ -123,13 +122,13 @@ def read_events(
     interest = Interest(_types(types), caller.channels, caller.nodes, _order(order))
     with services.of(caller).reading() as connection, db.one_snapshot(connection):
         removed = store.removed(connection)
-        after = removed.until if after is None else after
-        check_kept(removed, after)
+        begin = removed.until if after is None else int(after)
+        check_kept(removed, begin)
         newest = store.last_sequence(connection)
-        until = min(newest, after + WINDOW)
-        rows = store.events_between(connection, after, until, interest, limit + 1)
+        until = min(newest, begin + WINDOW)
+        rows = store.events_between(connection, begin, until, interest, limit + 1)
     shown = rows[:limit]
-    last = shown[-1].sequence if len(rows) > limit else max(until, after)
+    last = shown[-1].sequence if len(rows) > limit else max(until, begin)
     return Events([public(row) for row in shown], last, last < newest)
 
 
