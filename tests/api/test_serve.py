@@ -49,6 +49,12 @@ def children(pid: int) -> dict[str, int]:
     return found
 
 
+def descendants(pid: int) -> list[int]:
+    """Every process below that one."""
+    below = [each for each in _all() if _parent(each) == pid]
+    return below + [each for child in below for each in descendants(child)]
+
+
 def _all() -> list[int]:
     return [int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit()]
 
