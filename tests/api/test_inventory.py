@@ -226,6 +226,8 @@ def test_stock_that_is_found_serves_who_waits_for_it(
 
 
 def test_many_corrections_are_each_decided(api: Client, retail: Retail, whole: None) -> None:
+    retail.stock(DENVER, mug=6)
+    retail.settle()
     seen = level(api, "mug", DENVER)["sellable"]
     body = [
         correction("mug", seen, seen + 1, node=DENVER),
