@@ -118,6 +118,7 @@ class Dispatcher:
         if most < 1:
             return 0
         lease = timedelta(seconds=self.limits.lease_seconds)
+        outbox_store.plan_by_number(connection)
         first_open = self._first_open(connection, connector)
         claimed = outbox_store.claim(connection, connector, now, now + lease, most, first_open)
         connection.commit()

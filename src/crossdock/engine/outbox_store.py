@@ -15,6 +15,17 @@ from crossdock.engine.store import fetch
 Connection = psycopg.Connection[Any]
 
 
+def plan_by_number(connection: Connection) -> None:
+    """Until the commit, read from the lowest number on and stop at the limit.
+
+    A plan made while the outbox happened to be empty would read and sort the whole backlog.
+    """
+    connection.execute(
+        "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true)",
+        prepare=True,
+    )
+
+
 def claim(
     connection: Connection,
     connector: str,
@@ -26,7 +37,7 @@ def claim(
     """Lease the oldest due effects, at most one per order key; none is numbered below `first_open`.
 
     An effect is taken only when no older one of its key is left, so that a failing effect holds
-    back its own key and nothing else.
+    back its own key and nothing else. Looked up per effect: a join would read the whole backlog.
     """
     rows = fetch(
         connection,
@@ -37,9 +48,8 @@ def claim(
         FROM outbox o
         WHERE o.connector = %s AND o.number >= %s AND o.available_at <= %s
           AND (o.leased_until IS NULL OR o.leased_until <= %s)
-          AND NOT EXISTS (SELECT FROM outbox older
-                          WHERE older.connector = o.connector AND older.order_key = o.order_key
-                            AND older.number < o.number)
+          AND o.number = (SELECT min(number) FROM outbox
+                          WHERE connector = o.connector AND order_key = o.order_key)
         ORDER BY o.number LIMIT %s FOR UPDATE SKIP LOCKED
         """,
         (connector, first_open, now, now, limit),

@@ -144,6 +144,7 @@ class Runner:
     def _run_batch(self) -> Outcome:
         connection = self.connection
         now = self.clock.now()
+        store.plan_by_index(connection)
         self.fence.look(connection)
         waiting, lowest = store.waiting_shards(connection, now, self.first_open)
         for number, seen in lowest.items():

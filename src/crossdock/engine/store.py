@@ -65,6 +65,15 @@ def fetch(connection: Connection, statement: str, parameters: Sequence[Any] = ()
     return connection.execute(statement, parameters, prepare=True).fetchall()
 
 
+def plan_by_index(connection: Connection) -> None:
+    """Until the commit, plan for full tables: what is open comes and goes.
+
+    A statement is planned once per connection. Made while the inbox happened to be empty, that plan
+    would read the whole table each time, however full it is by then.
+    """
+    connection.execute("SET LOCAL enable_seqscan = off", prepare=True)
+
+
 def zone_shards(connection: Connection) -> dict[str, int]:
     """The shard of each allocation zone."""
     return dict(fetch(connection, "SELECT zone, number FROM shard WHERE zone IS NOT NULL"))
