@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from psycopg.errors import LockNotAvailable
 
 from crossdock import db
 from crossdock.engine.capability import Delivery, Issued
@@ -19,6 +20,9 @@ from crossdock.inventory.reservations.room import SHARED_UNITS
 from crossdock.kernel.ids import derive
 from crossdock.model.messages import LineQuantity
 from tests.inventory.stockroom import DEPOT, ELM, MONDAY, OAK, Stockroom, at, move, order
+
+SEATS = 8
+"""As many batches stand in gates together at once; rows of `demand_seat`."""
 
 
 def demand(
@@ -159,8 +163,9 @@ class Shops:
         self,
         connection: db.Connection,
         batch: list[AcceptDemand],
-        before_commit: Callable[[], None] = lambda: None,
+        before_commit: Callable[[], None] | None = lambda: None,
     ) -> list[DemandAccepted]:
+        """One batch; it stays open where `before_commit` is None."""
         tx = Transaction(connection, at(60))
         issued = []
         for command in batch:
@@ -170,8 +175,9 @@ class Shops:
             issued.append(Issued(command, to, cause))
         found = [outgoing.message for outgoing in Reservations().handle(issued, tx)]
         tx.flush_books()
-        before_commit()
-        connection.commit()
+        if before_commit is not None:
+            before_commit()
+            connection.commit()
         return found  # type: ignore[return-value]
 
 
@@ -180,7 +186,7 @@ def shops(database_url: str) -> Shops:
     return Shops(database_url)
 
 
-@pytest.mark.parametrize("stock", [1, 7, 40, 63 * SHARED_UNITS + 9])
+@pytest.mark.parametrize("stock", [1, 7, 40, SEATS * SHARED_UNITS + 9])
 def test_racing_batches_never_sell_a_unit_twice(
     stockroom: Stockroom, shops: Shops, stock: int
 ) -> None:
@@ -191,6 +197,52 @@ def test_racing_batches_never_sell_a_unit_twice(
     assert sum(units(answers, "soft")) == stock
     assert sum(units(answers, "refused")) == 6 * each - stock
     assert stockroom.broken_rules() == []
+
+
+def test_whoever_stands_in_a_gate_with_others_leaves_enough_for_all_of_them(
+    stockroom: Stockroom, shops: Shops, database_url: str
+) -> None:
+    stockroom.receive("mug", SEATS * SHARED_UNITS + 1)
+    stockroom.ask(demand(100, ("mug", 1)))
+    with contextlib.ExitStack() as open_batches:
+        answers = []
+        for shop in range(SEATS):
+            one = open_batches.enter_context(contextlib.closing(db.connect(database_url)))
+            one.execute("SET lock_timeout = '2s'")
+            answers += shops.accept(one, [demand(shop, ("mug", SHARED_UNITS))], None)
+        assert units(answers, "soft") == [SHARED_UNITS] * SEATS
+        last = open_batches.enter_context(contextlib.closing(db.connect(database_url)))
+        assert is_kept_waiting(shops, last, demand(99, ("mug", 1)))
+
+
+def test_a_transaction_claims_beside_others_once(
+    stockroom: Stockroom, shops: Shops, database_url: str
+) -> None:
+    stockroom.receive("mug", 10_000)
+    stockroom.ask(demand(100, ("mug", 1)))
+    with contextlib.closing(db.connect(database_url)) as other:
+        undone = stockroom.connection
+        undone.execute("SELECT 1")
+        with contextlib.suppress(ZeroDivisionError), undone.transaction():
+            shops.accept(undone, [demand(1, ("mug", 1))], None)
+            raise ZeroDivisionError  # Bisecting goes on in the same transaction.
+        shops.accept(undone, [demand(2, ("mug", 1))], None)
+        assert not is_kept_waiting(shops, other, demand(3, ("mug", 1)))
+        shops.accept(undone, [demand(4, ("mug", 1))], None)
+        assert is_kept_waiting(shops, other, demand(5, ("mug", 1)))
+        undone.commit()
+
+
+def is_kept_waiting(shops: Shops, connection: db.Connection, wanted: AcceptDemand) -> bool:
+    """Whether this order cannot be accepted while other batches are open. Nothing is kept of it."""
+    connection.execute("SET LOCAL lock_timeout = '300ms'")
+    try:
+        shops.accept(connection, [wanted], None)
+    except LockNotAvailable:
+        return True
+    finally:
+        connection.rollback()
+    return False
 
 
 def test_batches_with_several_skus_do_not_lock_each_other_out(
@@ -230,13 +282,10 @@ def test_the_last_units_are_taken_one_batch_after_the_other(
     stockroom.ask(demand(3, ("mug", 1), on_shortage="refuse"))
     with contextlib.closing(db.connect(database_url)) as other:
 
-        def is_kept_waiting() -> None:
-            other.execute("SET lock_timeout = '300ms'")
-            with pytest.raises(Exception, match="lock timeout"):
-                shops.accept(other, [demand(2, ("mug", 1))])
-            other.rollback()
+        def waits() -> None:
+            assert is_kept_waiting(shops, other, demand(2, ("mug", 1)))
 
-        shops.accept(stockroom.connection, [demand(1, ("mug", 1))], is_kept_waiting)
+        shops.accept(stockroom.connection, [demand(1, ("mug", 1))], waits)
 
 
 def test_paid_orders_wait_for_nobody(stockroom: Stockroom, shops: Shops, database_url: str) -> None:

@@ -109,6 +109,8 @@ class Batch:
         self._released: list[int] = []
         self._reoffer: set[str] = set()
         self._issued: list[list[Issued]] = [[] for _ in registry.capabilities]
+        self._issued_last: list[list[Issued]] = [[] for _ in registry.capabilities]
+        """Of `_issued`, the commands that wait until nothing else is left to do."""
         self._ordinals: dict[str, int] = {}
 
     def run(self, messages: Sequence[StoredMessage]) -> None:
@@ -116,9 +118,10 @@ class Batch:
         self.consumed = list(messages)
         self.queue = [self._delivery(message) for message in messages]
         for _ in range(self.rounds):
-            if not self.queue:
+            if not self.queue and not self._at_the_door:
                 break
             self._round()
+        self._answer(self._issued_last)
         self._write()
 
     def _delivery(self, row: StoredMessage) -> Delivery:
@@ -151,15 +154,20 @@ class Batch:
         for name, received in at_stations.items():
             self.handled += len(received)
             self._enqueue(self.registry.stations[name].receive(received, self.tx))
-        for position, capability in enumerate(self.registry.capabilities):
-            issued = self._issued[position]
-            if issued:
-                self._issued[position] = []
-                self._enqueue(capability.handle(issued, self.tx))
-        if self._at_the_door:
+        self._answer(self._issued)
+        # As late as can be: what is locked now is nobody else's until we commit.
+        if self._at_the_door and not self.queue:
             self._enter_zones()
+        if not self.queue:
+            self._answer(self._issued_last)
         if self._reoffer:
             self._offer_held("early")
+
+    def _answer(self, issued: list[list[Issued]]) -> None:
+        for position, capability in enumerate(self.registry.capabilities):
+            if issued[position]:
+                commands, issued[position] = issued[position], []
+                self._enqueue(capability.handle(commands, self.tx))
 
     def _load(self, deliveries: Sequence[Delivery]) -> None:
         """Read the states that this round needs and that no earlier round has read."""
@@ -244,7 +252,9 @@ class Batch:
     def _take(self, output: Any, cause: Delivery, slot: Slot) -> None:
         position = self.registry.answering.get(type(output))
         if position is not None:
-            self._issued[position].append(Issued(output, cause.to, cause))
+            is_last = self.registry.capabilities[position].is_last(output)
+            issued = self._issued_last if is_last else self._issued
+            issued[position].append(Issued(output, cause.to, cause))
         elif isinstance(output, Send):
             self._enqueue((Outgoing(output.to, output.message, cause),))
         elif isinstance(output, Effect):
@@ -365,7 +375,8 @@ class Batch:
     def _unfinished(self) -> list[tuple[Any, ...]]:
         """What other shards' holders must do, and what the round limit left over."""
         return [
-            rows.message(delivery, self.zones, self.now) for delivery in (*self._away, *self.queue)
+            rows.message(delivery, self.zones, self.now)
+            for delivery in (*self._away, *self._at_the_door, *self.queue)
         ]
 
     def _write_states(self) -> None:

@@ -55,6 +55,10 @@ class Capability(Protocol):
 
     commands: tuple[type[Command], ...]
 
+    def is_last(self, command: Command) -> bool:
+        """Whether it waits until nothing else is left to do: other batches want what it locks."""
+        ...
+
     def handle(self, issued: Sequence[Issued], tx: Transaction) -> Iterable[Outgoing]: ...
 
 

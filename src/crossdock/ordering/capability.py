@@ -43,6 +43,9 @@ class Ordering:
         self.policies = policies or load_order_policies()
         self._terms = SalesTerms()
 
+    def is_last(self, command: Command) -> bool:
+        return False
+
     def handle(self, issued: Sequence[Issued], tx: Transaction) -> Iterable[Outgoing]:
         """In the order given, each run of one kind at once."""
         for kind, run in groupby(issued, key=lambda each: type(each.command)):

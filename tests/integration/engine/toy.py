@@ -138,6 +138,9 @@ class Stove:
 
     commands: tuple[type[Command], ...] = (Heat,)
 
+    def is_last(self, command: Command) -> bool:
+        return False
+
     def __init__(self) -> None:
         self.calls: list[int] = []
 

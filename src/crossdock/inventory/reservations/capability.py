@@ -50,6 +50,10 @@ class Reservations:
         ShipStock,
     )
 
+    def is_last(self, command: Command) -> bool:
+        """Demand that stands in gates."""
+        return isinstance(command, AcceptDemand) and not command.paid
+
     def handle(self, issued: Sequence[Issued], tx: Transaction) -> Iterable[Outgoing]:
         """Answer demand first, then the rest in the order given."""
         demands = [each for each in issued if isinstance(each.command, AcceptDemand)]

@@ -10,13 +10,9 @@ from crossdock.inventory.model import AcceptDemand, DemandedLine
 from crossdock.inventory.reservations import store
 from crossdock.inventory.reservations.book import ReservationBook
 from crossdock.inventory.store import StockBook
-from crossdock.kernel.ids import ORDER_SHARDS
 
-SHARED_UNITS = 4
+SHARED_UNITS = 6
 """Of one SKU, what a batch may take beside others in the gate."""
-
-OTHERS_UNITS = (ORDER_SHARDS - 1) * SHARED_UNITS
-"""What all other batches may be taking at this moment."""
 
 METHOD_BITS = {"ship": 1, "pickup": 2, "ship_to_store": 4, "local_delivery": 8, "digital": 16}
 
@@ -124,21 +120,26 @@ class Room:
         pools: dict[str, list[Pool]] = {}
         for pool in sorted(wanted):
             pools.setdefault(pool.sku, []).append(pool)
+        others = store.take_seat(self._tx)
         self._look(wanted)
-        alone = {sku: self._is_scarce(of_sku, wanted) for sku, of_sku in pools.items()}
+        alone = {sku: self._is_scarce(of_sku, wanted, others) for sku, of_sku in pools.items()}
         store.pass_gates(self._tx, list(alone), list(alone.values()))
         self._look(wanted)
         # Between the two looks others may have taken what made the SKU plentiful.
-        late = [sku for sku in pools if not alone[sku] and self._is_scarce(pools[sku], wanted)]
+        late = [
+            sku for sku in pools if not alone[sku] and self._is_scarce(pools[sku], wanted, others)
+        ]
         if late:
             store.pass_gates(self._tx, late, [True] * len(late))
             self._look(wanted)
 
-    def _is_scarce(self, pools: Sequence[Pool], wanted: Wanted) -> bool:
-        """Whether taking these units beside others could take what others take."""
+    def _is_scarce(self, pools: Sequence[Pool], wanted: Wanted, others: int | None) -> bool:
+        """Whether taking these units beside so many others could take what they take."""
+        if others is None:
+            return True
         units = sum(wanted[pool] for pool in pools)
         left = min(self._left[pool] for pool in pools)
-        return units > SHARED_UNITS or left < units + OTHERS_UNITS
+        return units > SHARED_UNITS or left < units + others * SHARED_UNITS
 
     def _look(self, wanted: Wanted) -> None:
         """Read what is left of each pool, thresholds taken off."""

@@ -212,4 +212,14 @@ def thresholds(tx: Transaction, channel: str, skus: Sequence[str]) -> dict[str, 
 
 def pass_gates(tx: Transaction, skus: Sequence[str], alone: Sequence[bool]) -> None:
     """Stand in the gates of these SKUs until the commit: alone, or together with others."""
+    tx.locks_shared_rows = True
     tx.fetch("SELECT pass_demand_gates(%s::text[], %s::bool[])", (list(skus), list(alone)))
+
+
+def take_seat(tx: Transaction) -> int | None:
+    """Be one of those who stand in gates together, until the commit; says how many others may.
+
+    None where every seat is taken, or where this transaction has claimed from its seat before.
+    """
+    others = tx.fetch("SELECT take_demand_seat()")[0][0]
+    return None if others is None else int(others)
