@@ -77,14 +77,18 @@ class Lifecycle(Simulation):
     def settle(self) -> None:
         """Dispatch until nothing is left to do, while the workers work."""
         at = time.perf_counter()
+        idle = pipeline.IDLE_SECONDS
         while True:
             self.passing.catch_numbered()
-            sent = self.dispatcher.drain(self.dispatching)
+            sent = self._dispatch()
             self.spending.effects += sent
-            if not sent:
-                if not store.is_anything_due(self.connection, self.clock.now()):
-                    break
-                time.sleep(0.002)
+            if sent:
+                idle = pipeline.IDLE_SECONDS
+                continue
+            if not store.is_anything_due(self.connection, self.clock.now()):
+                break
+            time.sleep(idle)
+            idle = min(2 * idle, 4 * pipeline.IDLE_SECONDS)
         self.spending.add("engine and dispatcher", at)
         self.passing.catch_named()
 
@@ -134,10 +138,8 @@ def live(
     # All that will arrive is made before anything is measured.
     arrivals = list(dataset.arrivals())
     ready = dataclasses.replace(dataset, arrivals=lambda: iter(arrivals))
-    ready = dataclasses.replace(dataset, arrivals=lambda: iter(arrivals))
     cast = Cast(ready, seed, HABITS, clock)
     with _at_work(url, clock) as dismiss:
-        store.checkpoint(connection)
         before, position = store.written(connection), store.log_position(connection)
         life = Lifecycle(url, connection, clock, cast)
         started = time.perf_counter()

@@ -48,8 +48,8 @@ class Passing:
 
     NUMBERED = ("inbox", "outbox")
     NAMED = ("timer", "reservation")
-    EVERY = 10
-    """Of numbered rows, one in so many is caught."""
+    PAUSE_SECONDS = 0.25
+    """Between two looks at numbered rows: whoever looks takes time from those who work."""
     MOST = 200
     """Of the others, so many at each look."""
 
@@ -57,12 +57,17 @@ class Passing:
         self.connection = connection
         self.rows: dict[str, list[bytes]] = {t: [] for t in (*self.NUMBERED, *self.NAMED)}
         self._last = dict.fromkeys(self.NUMBERED, 0)
+        self._looked_at = 0.0
 
     def catch_numbered(self) -> None:
-        """One in ten of the messages and effects that are there now and were not seen before."""
+        """The messages and effects that are there now and were not seen before, now and then."""
+        now = time.perf_counter()
+        if now - self._looked_at < self.PAUSE_SECONDS:
+            return
+        self._looked_at = now
         for table in self.NUMBERED:
-            found, self._last[table] = store.sample_numbered(
-                self.connection, table, self._last[table], self.EVERY
+            found, self._last[table] = store.rows_numbered_above(
+                self.connection, table, self._last[table]
             )
             self.rows[table] += found
 

@@ -237,15 +237,14 @@ def columns_but(connection: db.Connection, table: str, left_out: str) -> str:
     return ", ".join(name for name in names if name != left_out)
 
 
-def sample_numbered(
-    connection: db.Connection, table: str, after: int, every: int
+def rows_numbered_above(
+    connection: db.Connection, table: str, after: int
 ) -> tuple[list[bytes], int]:
-    """Each `every`-th of a table's rows numbered above `after` as lines of COPY, and the last.
+    """A table's rows numbered above `after` as lines of COPY, and the last number.
 
     Numbers come first in a line.
     """
-    where = f"WHERE number > {after:d} AND number % {every:d} = 0"
-    statement = f"COPY (SELECT * FROM {table} {where} ORDER BY number) TO STDOUT"
+    statement = f"COPY (SELECT * FROM {table} WHERE number > {after:d} ORDER BY number) TO STDOUT"
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         found = list(lines(copy))
     connection.rollback()
