@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
+
+import structlog
 
 from crossdock import db
 from crossdock.api.access.caller import Caller
 from crossdock.api.commits import GroupCommit, Observe, Write
 from crossdock.api.messages_in import MessageDoor
 from crossdock.api.problems import ApiProblem, problem_type
-from crossdock.api.test_mode.store import is_made
+from crossdock.api.test_mode.store import is_gone, is_made
 from crossdock.app import registry
 from crossdock.engine.registry import Registry
 from crossdock.kernel.clock import Clock, SystemClock
 from crossdock.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -31,9 +36,12 @@ TEST_MODE_OFF = problem_type(
     "test_mode_off",
     503,
     "Test mode does not run here",
-    cause="The key is of test mode, and no process of test mode has run on this database.",
-    remedy="Have `crossdock serve` or `crossdock test-mode` started, and send it again.",
+    cause="The key is of test mode, and no process of test mode has run on this database, or its"
+    " schema was dropped since.",
+    remedy="Have `crossdock serve` or `crossdock test-mode` started, anew where one runs: it makes"
+    " the schema crossdock_test. Then send it again.",
 )
+RETRY_AFTER_SECONDS = 30
 
 
 class Backend:
@@ -55,11 +63,17 @@ class Backend:
 
     def reading(self) -> contextlib.AbstractContextManager[db.Connection]:
         """A read-only connection in autocommit; `db.one_snapshot` joins several statements."""
-        return self._reads.connection()
+        return self._of_its_schema(self._reads.connection())
 
     def writing(self) -> contextlib.AbstractContextManager[db.Connection]:
         """A connection whose block commits by itself what it wants to keep."""
-        return self._writes.connection()
+        return self._of_its_schema(self._writes.connection())
+
+    def _of_its_schema(
+        self, block: contextlib.AbstractContextManager[R]
+    ) -> contextlib.AbstractContextManager[R]:
+        """Test mode's schema can be dropped at any time, which is no error of ours."""
+        return block if self.mode == "live" else _telling_of_test_mode(block)
 
     def connect(self) -> db.Connection:
         """A connection of one's own; the caller closes it."""
@@ -80,9 +94,14 @@ class Backend:
         with self._making:
             found = self._groups.get(name)
             if found is None:
+
+                def written(connection: db.Connection, items: Sequence[T], now: datetime) -> Any:
+                    with self._of_its_schema(contextlib.nullcontext()):
+                        return write(connection, items, now)
+
                 found = self._groups[name] = GroupCommit(
                     f"{self.mode} {name}",
-                    write,
+                    written,
                     self.connect,
                     self.clock,
                     most_items=self.settings.api.commit_items,
@@ -124,6 +143,23 @@ class Backend:
         )
 
 
+@contextlib.contextmanager
+def _telling_of_test_mode(block: contextlib.AbstractContextManager[R]) -> Iterator[R]:
+    try:
+        with block as given:
+            yield given
+    except Exception as error:
+        if is_gone(error):
+            log.warning("the schema of test mode is gone", schema=TEST_SCHEMA, error=str(error))
+            raise _test_mode_off() from error
+        raise
+
+
+def _test_mode_off() -> ApiProblem:
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return ApiProblem(TEST_MODE_OFF, f"There is no schema {TEST_SCHEMA}.", headers=headers)
+
+
 class Services:
     """One per process, in `app.state.services`; opens nothing before it is used."""
 
@@ -160,7 +196,7 @@ class Services:
             with self.live.reading() as connection:
                 self._test_is_there = is_made(connection, TEST_SCHEMA)
             if not self._test_is_there:
-                raise ApiProblem(TEST_MODE_OFF)
+                raise _test_mode_off()
         return self.test
 
     def reading(self) -> contextlib.AbstractContextManager[db.Connection]:

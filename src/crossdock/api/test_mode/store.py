@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+import psycopg
 from psycopg import sql
 
 from crossdock.db import Connection
@@ -39,6 +40,8 @@ KEPT_FOR_GOOD = frozenset({"sourcing_policy"})
 
 Attributes = dict[str, str]
 
+_NOT_THERE = frozenset({"42P01", "42883", "42704", "3F000"})
+
 
 def current_schema(connection: Connection) -> str:
     """The schema that a connection works on."""
@@ -55,6 +58,11 @@ def is_made(connection: Connection, schema: str) -> bool:
         (schema, schema),
     ).fetchone()
     return bool(row and row[0])
+
+
+def is_gone(error: BaseException) -> bool:
+    """Whether a statement found no table, function, type or schema of the name it uses."""
+    return isinstance(error, psycopg.Error) and error.sqlstate in _NOT_THERE
 
 
 def create_schema(connection: Connection, schema: str) -> None:
