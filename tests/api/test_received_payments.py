@@ -183,3 +183,47 @@ def test_what_cannot_be_kept_is_refused_with_every_finding(api: Client) -> None:
         "reference": "bad_key",
         "currency": "unknown_currency",
     }
+
+
+def test_a_payment_that_came_before_its_order_is_given_to_it(api: Client, retail: Retail) -> None:
+    told(api, PATH, report("G-1"))
+    of_it = "SELECT status FROM case_file WHERE detail LIKE '%%bank G-1:%%'"
+    assert retail.rows(of_it) == [("open",)]
+    order = retail.order(("mug", 1), tenders=DECLINED)
+    other = retail.order(("mug", 1), tenders=DECLINED)
+    body = {"order": order}
+
+    given = api.put(f"{PATH}/bank:G-1/order", json=body)
+    assert (given.status_code, given.json()["order_id"]) == (202, order), given.text
+    assert read(api, "G-1")["reason"] == "being_looked_at"
+    assert retail.rows(of_it) == [("closed",)]
+    again = api.put(f"{PATH}/bank:G-1/order", json=body)
+    assert again.json() == given.json()
+    retail.settle()
+
+    found = read(api, "G-1")
+    assert (found["status"], found["order_id"], found["channel"]) == ("applied", order, "web")
+    assert len(api.get(f"/v1/payments/{order}").json()["tenders"]) == 2
+    late = api.put(f"{PATH}/bank:G-1/order", json={"order": other})
+    assert (late.status_code, late.json()["code"]) == (409, "payment_given")
+    retail.settle()
+    assert retail.holds(other) == ["payment"]
+    retail.assert_whole()
+
+
+def test_a_payment_is_given_to_another_order_as_long_as_none_has_it(
+    api: Client, retail: Retail
+) -> None:
+    paid, held = retail.order(("mug", 1)), retail.order(("mug", 1), tenders=DECLINED)
+    told(api, PATH, report("G-2", paid))
+    retail.settle()
+    assert read(api, "G-2")["reason"] == "nothing_outstanding"
+
+    told_again = api.put(f"{PATH}/bank:G-2/order", json={"order": held})
+    assert told_again.status_code == 202
+    retail.settle()
+
+    assert (read(api, "G-2")["status"], read(api, "G-2")["order_id"]) == ("applied", held)
+    nobody = api.put(f"{PATH}/bank:G-2/order", json={"order": "web:nobody"})
+    assert (nobody.status_code, codes(nobody)) == (422, {"order": "unknown_order"})
+    assert api.put(f"{PATH}/bank:nothing/order", json={"order": held}).status_code == 404

@@ -167,6 +167,13 @@ def _result(world: World) -> Write:
     return differing("/v1/payments/results", body, "reference", reference="B")
 
 
+def _order_named(world: World) -> Write:
+    body = {"provider": "bank", "reference": world.name(), "amount": 100, "currency": "USD"}
+    payment = world.made("/v1/payments/received", body)["id"]
+    path = f"/v1/payments/received/{payment}/order"
+    return differing(path, {"order": world.placed()}, "order", order=world.placed())
+
+
 def _received(world: World) -> Write:
     body = {
         "provider": "bank", "reference": world.name(), "amount": 100, "currency": "USD",
@@ -335,5 +342,6 @@ WRITES: dict[str, Callable[[World], Write]] = {
     ),
     "POST /v1/payments/results": _result,
     "POST /v1/payments/received": _received,
+    "PUT /v1/payments/received/{payment}/order": _order_named,
 }
 """By the operation as the document names it."""

@@ -334,6 +334,7 @@ EXAMPLES: dict[str, tuple[Any, Any]] = {
     "tell_received": (_REPORT, {"id": _RECEIVED["id"], "order_id": _ORDER}),
     "list_received": (None, _page(_RECEIVED)),
     "read_received": (None, _RECEIVED),
+    "name_order": ({"order": "web:W-10041"}, {"id": _RECEIVED["id"], "order_id": _ORDER}),
     "read_payments": (
         None,
         {

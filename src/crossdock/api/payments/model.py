@@ -126,6 +126,13 @@ class ReceivedPayment(msgspec.Struct, frozen=True):
     changed_at: datetime
 
 
+class OrderNamed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a payment is for."""
+
+    order: Annotated[str, Meta(min_length=1, max_length=600)]
+    """An order's id, or channel:number."""
+
+
 class ReceivedTaken(msgspec.Struct, frozen=True):
     """The payment is kept; what becomes of it shows under its id."""
 

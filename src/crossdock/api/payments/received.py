@@ -14,11 +14,12 @@ from crossdock.api.idempotency import was_done_before
 from crossdock.api.orders.reading import find_order
 from crossdock.api.orders_door import CHANNEL_NOT_PERMITTED
 from crossdock.api.payments import received_store
-from crossdock.api.payments.model import PaymentReport
-from crossdock.api.problems import MALFORMED, ApiProblem
+from crossdock.api.payments.model import PaymentReport, ReceivedTaken
+from crossdock.api.problems import MALFORMED, NOT_FOUND, ApiProblem, problem_type
 from crossdock.engine import store as engine_store
 from crossdock.engine.inbox import Inbound, content_of, deliver, take_once
 from crossdock.engine.process import Address
+from crossdock.inventory import watch_store
 from crossdock.kernel.ids import derive
 from crossdock.model.checks import Findings
 from crossdock.model.effects import PaymentReceived
@@ -26,6 +27,22 @@ from crossdock.model.outside import EPOCH
 from crossdock.model.problems import Problem
 from crossdock.model.text import unstorable
 from crossdock.ordering.model import ORDER_PROCESS
+
+PAYMENT_GIVEN = problem_type(
+    "payment_given",
+    409,
+    "The payment is another order's",
+    cause="The payment was applied to another order, or that order is just looking at it.",
+    remedy="Read the payment; what was applied by mistake is paid back by canceling its order.",
+)
+
+INVALID_PAYMENT = problem_type(
+    "invalid_payment",
+    422,
+    "The payment cannot be for that",
+    cause="The order that is named is not known.",
+    remedy="Correct every field that `errors` names and send it again.",
+)
 
 UNKNOWN = "order_unknown"
 LOOKED_AT = "being_looked_at"
@@ -100,10 +117,34 @@ def write_received(
         rows = [_row(receiving, now) for receiving in fresh.values()]
         new = received_store.insert_received(connection, rows)
         kept = [receiving for id, receiving in fresh.items() if id in new]
-        deliver(connection, [_told(one) for one in kept if one.order_id is not None], now)
+        deliver(connection, [_telling(one, now) for one in kept if one.order_id is not None], now)
         cases = [_case(one, now) for one in kept if one.order_id is None]
         engine_store.open_cases(connection, cases)
     return before
+
+
+def give_to_order(
+    connection: db.Connection, caller: Caller, payment: str, order_name: str, now: datetime
+) -> ReceivedTaken:
+    """Tell an order of a payment that is unapplied. Raises ApiProblem 404, 409 or 422."""
+    found = received_store.find_received(connection, payment, lock=True)
+    if found is None or not caller.sees_channel(found.channel):
+        raise ApiProblem(NOT_FOUND, "There is no such payment.")
+    try:
+        order = find_order(connection, caller, order_name)
+    except ApiProblem as unknown:
+        text = f"There is no order {order_name[:200]!r}."
+        problem = Problem("order", "unknown_order", text, "Name an order as channel:number.")
+        raise ApiProblem(INVALID_PAYMENT, text, [problem]) from unknown
+    if found.status == "applied" or found.reason == LOOKED_AT:
+        if found.order_id != order.id:
+            raise ApiProblem(PAYMENT_GIVEN, f"It is {found.status}, for order {found.order_id}.")
+        return ReceivedTaken(payment, order.id)
+    received_store.give_to_order(connection, payment, order.id, order.channel, LOOKED_AT, now)
+    watch_store.close_cases(connection, [_case_id(payment)], now)
+    about = (found.provider, found.reference, found.amount, found.currency)
+    deliver(connection, [_told(payment, order.id, *about, found.received_at, caller.name)], now)
+    return ReceivedTaken(payment, order.id)
 
 
 def _row(receiving: Receiving, now: datetime) -> tuple[object, ...]:
@@ -124,29 +165,44 @@ def _row(receiving: Receiving, now: datetime) -> tuple[object, ...]:
     )
 
 
-def _told(receiving: Receiving) -> Inbound:
+def _telling(receiving: Receiving, now: datetime) -> Inbound:
     assert receiving.order_id is not None, "only orders that are known are told"
     report = receiving.report
+    about = (report.provider, report.reference, report.amount, report.currency)
+    at = report.received_at or now
+    return _told(receiving.id, receiving.order_id, *about, at, receiving.actor)
+
+
+def _told(
+    payment: str,
+    order_id: str,
+    provider: str,
+    reference: str,
+    amount: int,
+    currency: str,
+    at: datetime,
+    actor: str,
+) -> Inbound:
     return Inbound(
         source="received payment",
-        source_id=receiving.id,
+        source_id=f"{payment}/{order_id}",
         message=PaymentReceived(
-            payment_id=receiving.id,
-            provider=report.provider,
-            reference=report.reference,
-            amount=report.amount,
-            currency=report.currency,
+            payment_id=payment,
+            provider=provider,
+            reference=reference,
+            amount=amount,
+            currency=currency,
         ),
-        to=Address(ORDER_PROCESS, receiving.order_id, receiving.order_id),
-        occurred_at=report.received_at or EPOCH,
-        actor=receiving.actor,
+        to=Address(ORDER_PROCESS, order_id, order_id),
+        occurred_at=at,
+        actor=actor,
     )
 
 
 def _case(receiving: Receiving, now: datetime) -> tuple[object, ...]:
     report = receiving.report
     return (
-        derive(EPOCH, "case", receiving.id),
+        _case_id(receiving.id),
         "payment not applied",
         report.order or report.reference,
         f"{report.provider} {report.reference}: {report.amount} {report.currency}: {UNKNOWN}",
@@ -156,3 +212,7 @@ def _case(receiving: Receiving, now: datetime) -> tuple[object, ...]:
         None,
         now,
     )
+
+
+def _case_id(payment: str) -> str:
+    return derive(EPOCH, "case", payment)

@@ -37,12 +37,25 @@ def insert_received(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> 
     return {str(id) for (id,) in found}
 
 
-def find_received(connection: Connection, id: str) -> ReceivedPayment | None:
-    """One payment by our id."""
+def find_received(connection: Connection, id: str, *, lock: bool = False) -> ReceivedPayment | None:
+    """One payment by our id; `lock` holds it until the commit."""
     row = connection.execute(
-        f"SELECT {_COLUMNS} FROM received_payment WHERE id = %s::uuid", (id,)
+        f"SELECT {_COLUMNS} FROM received_payment WHERE id = %s::uuid"
+        + (" FOR UPDATE" if lock else ""),
+        (id,),
     ).fetchone()
     return None if row is None else ReceivedPayment(*row)
+
+
+def give_to_order(
+    connection: Connection, id: str, order_id: str, channel: str, reason: str, now: datetime
+) -> None:
+    """The payment is that order's to look at."""
+    connection.execute(
+        "UPDATE received_payment SET order_id = %s::uuid, channel = %s, reason = %s,"
+        " changed_at = %s WHERE id = %s::uuid",
+        (order_id, channel, reason, now, id),
+    )
 
 
 def changed_received(

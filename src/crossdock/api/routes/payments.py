@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from litestar import Response, Router, get, post
+from litestar import Response, Router, get, post, put
 from litestar.concurrency import sync_to_thread
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter, QueryParameter
@@ -15,6 +15,7 @@ from crossdock.api.access.caller import Caller
 from crossdock.api.correlation import note_message
 from crossdock.api.documents import answers
 from crossdock.api.feeds import NOBODY
+from crossdock.api.first_answers import write_once
 from crossdock.api.idempotency import REPLAYED, IdempotencyKey, identity
 from crossdock.api.orders.reading import find_order
 from crossdock.api.orders_door import CHANNEL_NOT_PERMITTED
@@ -29,6 +30,7 @@ from crossdock.api.pages import (
 )
 from crossdock.api.payments import received_store, store
 from crossdock.api.payments.model import (
+    OrderNamed,
     OrderPayments,
     PaymentEntry,
     PaymentReport,
@@ -38,8 +40,11 @@ from crossdock.api.payments.model import (
     ReceivedTaken,
 )
 from crossdock.api.payments.received import (
+    INVALID_PAYMENT,
+    PAYMENT_GIVEN,
     Receiving,
     checked,
+    give_to_order,
     order_of,
     received_id,
     write_received,
@@ -51,15 +56,21 @@ from crossdock.api.payments.settling import (
     write_settlings,
 )
 from crossdock.api.problems import IDEMPOTENCY_CONFLICT, MALFORMED, NOT_FOUND, ApiProblem
+from crossdock.api.requests import TypedRequest
 from crossdock.api.services import Backend, Services
 from crossdock.api.system_examples import with_examples
 from crossdock.api.work.model import Moment
+from crossdock.db import Connection
 from crossdock.kernel.ids import is_id
 from crossdock.model.effects import PaymentReceived
 from crossdock.model.outside import EPOCH
 from crossdock.model.text import unstorable
 
 _READ: Any = {"permission": "orders:read"}
+
+Payment = Annotated[
+    str, PathParameter(max_length=600, description="Its id, or provider:reference.")
+]
 
 
 @get("/payments", opt=_READ, sync_to_thread=True)
@@ -175,20 +186,49 @@ def list_received(
     "/payments/received/{payment:str}", opt=_READ, responses=answers(NOT_FOUND), sync_to_thread=True
 )
 def read_received(
-    payment: Annotated[
-        str, PathParameter(max_length=600, description="Its id, or provider:reference.")
-    ],
+    payment: Payment,
     caller: NamedDependency[Caller],
     services: NamedDependency[Services],
 ) -> ReceivedPayment:
     """Read one payment nobody asked for, and what became of it."""
-    provider, _, reference = payment.partition(":")
-    id = payment if is_id(payment) else received_id(provider, reference)
     with services.of(caller).reading() as connection:
-        found = received_store.find_received(connection, id)
+        found = received_store.find_received(connection, _id_of(payment))
     if found is None or not caller.sees_channel(found.channel):
         raise ApiProblem(NOT_FOUND, f"There is no payment {payment[:200]!r}.")
     return found
+
+
+@put(
+    "/payments/received/{payment:str}/order",
+    status_code=202,
+    opt={"permission": "payments:write"},
+    responses=answers(NOT_FOUND, PAYMENT_GIVEN, IDEMPOTENCY_CONFLICT, INVALID_PAYMENT),
+    sync_to_thread=True,
+)
+def name_order(
+    payment: Payment,
+    request: TypedRequest,
+    data: JSONBody[OrderNamed],
+    idempotency_key: IdempotencyKey = None,
+) -> Response[ReceivedTaken]:
+    """Say what an unapplied payment is for, as when it came before its order or named none.
+
+    The order looks at it as if it had just come.
+    """
+    backend = request.services.of(request.caller)
+    id = _id_of(payment)
+
+    def write(connection: Connection) -> Response[ReceivedTaken]:
+        now = backend.clock.now()
+        taken = give_to_order(connection, request.caller, id, data.order, now)
+        return Response(taken, status_code=202)
+
+    return write_once(request, backend, idempotency_key, write, data)
+
+
+def _id_of(payment: str) -> str:
+    provider, _, reference = payment.partition(":")
+    return payment if is_id(payment) else received_id(provider, reference)
 
 
 @post(
@@ -243,6 +283,7 @@ router = Router(
             tell_received,
             list_received,
             read_received,
+            name_order,
         ]
     ),
     tags=["payments"],
