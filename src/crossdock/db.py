@@ -9,18 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
-from uuid import UUID
 
 import psycopg
-from psycopg.abc import Buffer, DumperKey
-from psycopg.adapt import Dumper, Loader, PyFormat
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.pq import Format, TransactionStatus
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
-from psycopg.types.array import BaseListDumper, ListBinaryDumper
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from crossdock import adapters
 from crossdock.kernel.errors import (
     AccessDenied,
     DatabaseFault,
@@ -176,7 +172,7 @@ def _parameters(
 
 def _make_ready(connection: Connection) -> None:
     _check_server(connection)
-    _register_adapters(connection)
+    adapters.register(connection)
 
 
 def _check_server(connection: Connection) -> None:
@@ -198,70 +194,6 @@ def _check_server(connection: Connection) -> None:
 
 def _where(connection: Connection) -> str:
     return f"{connection.info.host or 'localhost'}:{connection.info.port}"
-
-
-class _UuidAsText(Loader):
-    """Identifiers are text everywhere in Crossdock; PostgreSQL keeps them in 16 bytes."""
-
-    def load(self, data: Buffer) -> str:
-        return bytes(data).decode("ascii")
-
-
-class _BinaryUuidAsText(Loader):
-    format = Format.BINARY
-
-    def load(self, data: Buffer) -> str:
-        return str(UUID(bytes=bytes(data)))
-
-
-class _ArrayLiteral(Dumper):
-    """A list of text or of whole numbers as an array literal of a type that a cast decides.
-
-    Bulk statements pass columns of a thousand values; the driver looks at each by itself, which
-    takes five times longer than joining them at once.
-    """
-
-    def dump(self, obj: list[Any]) -> bytes:
-        if type(_first(obj)) is int:
-            return ("{" + ",".join(map(str, obj)) + "}").replace("None", "NULL").encode()
-        try:
-            joined = '","'.join(obj)
-        except TypeError:
-            joined = '"'  # There are nulls among them.
-        # Joining alone makes so many quotes; another one, or a backslash, is a value's own.
-        if "\\" in joined or joined.count('"') != 2 * len(obj) - 2:
-            return ("{" + ",".join(map(_element, obj)) + "}").encode()
-        return ('{"' + joined + '"}').encode()
-
-
-def _element(value: str | None) -> str:
-    if value is None:
-        return "NULL"
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
-
-
-def _first(values: list[Any]) -> Any:
-    return next((value for value in values if value is not None), None)
-
-
-class _Lists(ListBinaryDumper):
-    """Hands lists of text and whole numbers to _ArrayLiteral, all others to the driver."""
-
-    def get_key(self, obj: list[Any], format: PyFormat) -> DumperKey:
-        kind = type(_first(obj))
-        return (list, kind) if kind in (str, int) else super().get_key(obj, format)
-
-    def upgrade(self, obj: list[Any], format: PyFormat) -> BaseListDumper:
-        if type(_first(obj)) in (str, int):
-            return cast(BaseListDumper, _ArrayLiteral(list))
-        return super().upgrade(obj, format)
-
-
-def _register_adapters(connection: Connection) -> None:
-    connection.adapters.register_loader("uuid", _UuidAsText)
-    connection.adapters.register_loader("uuid", _BinaryUuidAsText)
-    connection.adapters.register_dumper(list, _Lists)
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
@@ -224,7 +225,9 @@ def test_one_snapshot_does_not_see_what_others_commit_meanwhile(empty_database_u
         ([True, False, None], "bool"),
         ([[1, 2], [3, 4]], "int"),
         ([0.5, 2.0], "float8"),
-        ([datetime(2026, 11, 2, tzinfo=UTC)], "timestamptz"),
+        ([datetime(2026, 11, 2, tzinfo=UTC), None], "timestamptz"),
+        ([datetime(2026, 11, 2, 1, 30, 0, 5, tzinfo=ZoneInfo("America/New_York"))], "timestamptz"),
+        ([datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)], "timestamptz"),
     ],
 )
 def test_a_list_comes_back_as_it_was_given(
@@ -232,3 +235,18 @@ def test_a_list_comes_back_as_it_was_given(
 ) -> None:
     row = connection.execute(f"SELECT %s::{kind}[]", [values]).fetchone()
     assert row == (values,)
+
+
+def test_times_go_out_by_copy_as_they_are(connection: db.Connection) -> None:
+    """Also one moment as different zones write it, and both passes of a repeated hour."""
+    eastern = ZoneInfo("America/New_York")
+    noon = datetime(2026, 7, 1, 12, 0, 0, 123_456, tzinfo=UTC)
+    repeated = datetime(2026, 11, 1, 1, 30, tzinfo=eastern)
+    moments = [noon, noon.astimezone(eastern), repeated, repeated.replace(fold=1), noon]
+    connection.execute("CREATE TEMPORARY TABLE t (n int, at timestamptz, again timestamptz)")
+    with connection.cursor() as cursor, cursor.copy("COPY t FROM STDIN") as copy:
+        for number, moment in enumerate(moments):
+            copy.write_row((number, moment, None if number else moment))
+    rows = connection.execute("SELECT at, again FROM t ORDER BY n").fetchall()
+    assert [at for at, _ in rows] == [moment.astimezone(UTC) for moment in moments]
+    assert rows[0][1] == noon and rows[1][1] is None
