@@ -14,6 +14,7 @@ from litestar.testing import TestClient
 from crossdock import db
 from crossdock.api.access.caller import Caller
 from crossdock.api.app import create_app
+from crossdock.api.routes.events import _narrowed
 from crossdock.api.routes.webhooks import _owner, _within
 from crossdock.api.services import Services
 from crossdock.api.webhook_figures import webhooks
@@ -89,6 +90,9 @@ def test_events_are_narrowed_by_type_and_order(api: Client) -> None:
         2, 4, 6, 8, 10,
     ]  # fmt: skip
     assert sequences(api.get("/v1/events", params={"order": ORDERS[2]})) == [5, 6]
+    assert sequences(api.get("/v1/events", params={"channel": "amazon"})) == [3, 4, 7, 8]
+    assert sequences(api.get("/v1/events", params={"node": "n2"})) == [6]
+    assert sequences(api.get("/v1/events", params={"node": "n2", "channel": "amazon"})) == []
     for nowhere in ("null", "", "-1", "1.5", "9" * 19):
         assert api.get("/v1/events", params={"after": nowhere}).status_code == 400
     refused = api.get("/v1/events", params={"types": "crossdock.shipment.left.v1,bogus"})
@@ -207,6 +211,9 @@ def test_what_one_client_may_not_see_is_neither_read_nor_sent(services: Services
     with pytest.raises(Exception, match="you do not see amazon"):
         _within(shop.channels, ["amazon", "web"], "channels")
     assert _owner(shop) == "c1"
+    assert _narrowed(shop.channels, "web") == frozenset({"web"})
+    assert _narrowed(None, "bay") == frozenset({"bay"})
+    assert _narrowed(shop.channels, "amazon") == frozenset()
 
 
 def test_without_the_permission_nothing_is_read_or_made(api: Client, api_connection: Any) -> None:

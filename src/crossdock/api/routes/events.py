@@ -61,6 +61,16 @@ OrderId = Annotated[
 ]
 
 
+Channel = Annotated[
+    str | None,
+    QueryParameter(max_length=200, required=False, description="Only of this channel's sales."),
+]
+Node = Annotated[
+    str | None,
+    QueryParameter(max_length=200, required=False, description="Only of this node's work, stock."),
+]
+
+
 class Events(msgspec.Struct, frozen=True):
     """Some events, in their order."""
 
@@ -111,6 +121,8 @@ def read_events(
     after: After = None,
     types: Types = None,
     order: OrderId = None,
+    channel: Channel = None,
+    node: Node = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Events:
     """Read events in the order they were published.
@@ -119,7 +131,12 @@ def read_events(
     whoever keeps `last` misses nothing and sees nothing twice. Where events that follow have been
     removed for their age, the answer is 410 instead of a gap.
     """
-    interest = Interest(_types(types), caller.channels, caller.nodes, _order(order))
+    interest = Interest(
+        _types(types),
+        _narrowed(caller.channels, channel),
+        _narrowed(caller.nodes, node),
+        _order(order),
+    )
     with services.of(caller).reading() as connection, db.one_snapshot(connection):
         removed = store.removed(connection)
         begin = removed.until if after is None else int(after)
@@ -166,6 +183,13 @@ def checked_types(named: Sequence[str], path: str) -> tuple[str, ...]:
     if problems:
         raise ApiProblem(MALFORMED, errors=problems[:MOST_TYPES])
     return tuple(named)
+
+
+def _narrowed(own: frozenset[str] | None, wanted: str | None) -> frozenset[str] | None:
+    """What is wanted of what the caller sees."""
+    if wanted is None:
+        return own
+    return frozenset({wanted}) if own is None else own & {wanted}
 
 
 def _types(text: str | None) -> tuple[str, ...] | None:
