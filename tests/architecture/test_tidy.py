@@ -30,7 +30,7 @@ _STATEMENT = re.compile(
 # Beside the stores: the connection's own statements, and the one COPY that stores write through.
 _SQL_TOO = {"db.py", "engine/transaction.py"}
 # The driver's types and errors reach no further than this.
-_DRIVER_TOO = {"db.py", "engine/", "postgres/"}
+_DRIVER_TOO = {"adapters.py", "db.py", "engine/", "postgres/"}
 # A decision that reads the clock or rolls dice cannot be replayed.
 _PURE = ("processes/", "sourcing/")
 _IMPURE_MODULES = {"asyncio", "os", "random", "secrets", "socket", "subprocess", "time", "uuid"}

@@ -19,7 +19,7 @@ _encoded = re.compile(rb"%2[fF]")
 
 def keep(scope: HTTPScope) -> None:
     """Before the route is looked for: put the stand-in where the path has an encoded slash."""
-    raw = scope["raw_path"]
+    raw = scope.get("raw_path") or b""  # Which a server may leave out.
     if b"%2" in raw and _encoded.search(raw):
         parts = _encoded.split(raw.partition(b"?")[0])
         scope["path"] = _STAND_IN.join(unquote(part.decode("latin-1")) for part in parts)
