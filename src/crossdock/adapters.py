@@ -41,8 +41,14 @@ class _Moment(Dumper):
 
 
 def _text_of(moment: datetime) -> bytes:
-    # The two passes of a repeated hour are equal within their zone: only UTC may be kept.
-    return _text_of_utc(moment) if moment.tzinfo is UTC else str(moment).encode()
+    # Only UTC may be kept, for the two passes of a repeated hour are equal within their zone; and
+    # the server takes no offset of 16 hours or more, which RFC 3339 allows.
+    if moment.tzinfo is not UTC:
+        try:
+            moment = moment.astimezone(UTC)
+        except OverflowError:
+            moment = moment.replace(tzinfo=UTC)  # Hours before the first year, or after the last.
+    return _text_of_utc(moment)
 
 
 @functools.lru_cache(maxsize=10_000)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -227,6 +227,7 @@ def test_one_snapshot_does_not_see_what_others_commit_meanwhile(empty_database_u
         ([0.5, 2.0], "float8"),
         ([datetime(2026, 11, 2, tzinfo=UTC), None], "timestamptz"),
         ([datetime(2026, 11, 2, 1, 30, 0, 5, tzinfo=ZoneInfo("America/New_York"))], "timestamptz"),
+        ([datetime(321, 2, 12, tzinfo=timezone(timedelta(hours=19, minutes=3)))], "timestamptz"),
         ([datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)], "timestamptz"),
     ],
 )
@@ -250,3 +251,10 @@ def test_times_go_out_by_copy_as_they_are(connection: db.Connection) -> None:
     rows = connection.execute("SELECT at, again FROM t ORDER BY n").fetchall()
     assert [at for at, _ in rows] == [moment.astimezone(UTC) for moment in moments]
     assert rows[0][1] == noon and rows[1][1] is None
+
+
+def test_a_time_just_outside_of_the_calendar_is_its_edge(connection: db.Connection) -> None:
+    early = datetime.min.replace(tzinfo=timezone(timedelta(hours=9)))
+    assert connection.execute("SELECT %s", [early]).fetchone() == (
+        datetime.min.replace(tzinfo=UTC),
+    )

@@ -62,7 +62,8 @@ class Passing:
     def catch_numbered(self) -> None:
         """The messages and effects that are there now and were not seen before, now and then."""
         now = time.perf_counter()
-        if now - self._looked_at < self.PAUSE_SECONDS:
+        seen_some = all(self.rows[table] for table in self.NUMBERED)
+        if seen_some and now - self._looked_at < self.PAUSE_SECONDS:
             return
         self._looked_at = now
         for table in self.NUMBERED:
