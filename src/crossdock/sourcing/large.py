@@ -7,6 +7,8 @@ is bounded by lines x CONSIDERED_NODES x the nodes a step allows, whatever the s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -24,9 +26,6 @@ FEW_EXCHANGES = 40
 SHIFTED_LINES = 40
 """Up to so many, lines are moved between the nodes of every set; else only of the last ones."""
 SHIFT_PASSES = 3
-
-IN_USE = -1
-"""Instead of what opening a node costs, which is never below zero."""
 
 Floats = npt.NDArray[np.float64]
 NOT_HELD = np.inf
@@ -64,6 +63,8 @@ class Large:
         self.shifts = count <= SHIFTED_LINES
         """Lines are moved between the nodes of a set before it is costed."""
         self.tried: dict[frozenset[int], tuple[int, int, int] | None] = {}
+        self.splits: dict[int, _Splits] = {}
+        """By bundle, as they are needed."""
 
     def descend(self) -> None:
         """Offers the best plans found; none when a bundle must stay open and may not."""
@@ -198,7 +199,7 @@ class Large:
     def _plan(self, chosen: frozenset[int]) -> Plan | None:
         search = self.search
         columns = sorted(chosen)
-        placed = _Placed(search)
+        placed = _Placed(search, self.splits)
         if columns:
             ranked = self.ranked[:, columns]
             cheapest = np.argmin(ranked, axis=1).tolist()
@@ -233,11 +234,25 @@ class Large:
         return -1
 
 
+class _Splits:
+    """The ways to split a bundle as a table, to be compared at once for every set of nodes."""
+
+    def __init__(self, found: Sequence[Division]) -> None:
+        self.nodes = sorted({node for _, pieces in found for node, _, _ in pieces})
+        self.adds = np.array([adds for adds, _ in found], dtype=np.int64)
+        self.uses = np.zeros((len(found), len(self.nodes)), dtype=np.int64)
+        """By split and node, 1 where it sends a piece from there."""
+        place = {node: i for i, node in enumerate(self.nodes)}
+        for row, (_, pieces) in zip(self.uses, found, strict=True):
+            row[[place[node] for node, _, _ in pieces]] = 1
+
+
 class _Placed:
     """A plan as it is put together: pieces, and the weight each node sends."""
 
-    def __init__(self, search: Search) -> None:
+    def __init__(self, search: Search, splits: dict[int, _Splits]) -> None:
         self.search = search
+        self.splits = splits
         self.score = 0
         self.pieces: list[Piece] = []
         self.grams: dict[int, int] = {}
@@ -329,27 +344,23 @@ class _Placed:
         )
 
     def best_division(self, k: int) -> Division | None:
-        """The split of a bundle that adds least to what is placed."""
+        """The split of a bundle that adds least to what is placed; of equals the first."""
         search, overlap = self.search, self.search.job.overlap
-        room = search.max_nodes - len(self.grams)
-        openings: dict[int, int] = dict.fromkeys(self.grams, IN_USE)
-        best: Division | None = None
-        least = 0
-        for division in search.divided[k]:
-            adds, fresh = division[0], 0
-            if best is not None and adds >= least:
-                break  # They come cheapest first, before what using a node costs.
-            for node, _, _ in division[1]:
-                opening = openings.get(node)
-                if opening is None:
-                    opening = openings[node] = self._opening(node)
-                if opening != IN_USE:
-                    adds += opening
-                    fresh += 1
-            cheaper = best is None or adds < least
-            if cheaper and fresh <= room and not (overlap and not self.enough(*division[1])):
-                best, least = division, adds
-        return best
+        found = search.divided[k]
+        if not found:
+            return None
+        table = self.splits.get(k)
+        if table is None:
+            table = self.splits[k] = _Splits(found)
+        fresh = np.array([node not in self.grams for node in table.nodes])
+        openings = np.array([self._opening(node) for node in table.nodes]) * fresh
+        adds = table.adds + table.uses @ openings
+        fits = table.uses @ fresh <= search.max_nodes - len(self.grams)
+        cheapest: list[int] = np.argsort(adds, kind="stable").tolist()
+        for i in cheapest:
+            if fits[i] and not (overlap and not self.enough(*found[i][1])):
+                return found[i]
+        return None
 
     def _opening(self, node: int) -> int:
         """What it adds to use a node, its lightest package included."""
