@@ -6,7 +6,8 @@ work and is not counted; taking in what they say is.
 
 The limit is COPY of every row that was written: those that were inserted, also those that are gone
 by the end (inbox, outbox, timers, reservations), and for every update a row more, into a table
-without indexes. The limit of the inserted rows alone is told beside it.
+without indexes. The limit of the inserted rows alone is told beside it. As in `pipeline`, no
+checkpoint is asked for before the clock starts.
 """
 
 from __future__ import annotations
