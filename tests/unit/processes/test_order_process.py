@@ -33,6 +33,7 @@ from crossdock.model.orders import Tender
 from crossdock.ordering.model import FulfillmentOpened, UnitsPicked
 from crossdock.ordering.policy import OrderPolicy
 from crossdock.processes.order_to_fulfillment import order_to_fulfillment
+from crossdock.processes.order_to_fulfillment.state import MOST_ATTEMPTS
 
 STATES = (
     "open", "soft", "backordered", "allocated", "released", "picked", "packed", "shipped",
@@ -216,6 +217,19 @@ def test_a_sourcing_policy_may_ask_a_person() -> None:
     world.tell(HoldLifted(order_id=ORDER, hold="sourcing", approved=True))
 
     assert units(world) == {"released": 1}
+
+
+def test_a_person_may_allow_more_attempts_and_no_number_comes_twice() -> None:
+    world = a_world(boston=0, salem=0)
+    world.unavailable = Action.HOLD
+    world.place(paid(1))
+    world.order.attempt = MOST_ATTEMPTS
+
+    world.stock["boston"][1] = 1
+    world.tell(HoldLifted(order_id=ORDER, hold="sourcing", approved=True))
+
+    assert units(world) == {"released": 1}
+    assert world.order.attempt == MOST_ATTEMPTS + 1
 
 
 def test_a_node_that_fails_a_line_is_not_asked_for_it_again() -> None:

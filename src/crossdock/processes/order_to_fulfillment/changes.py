@@ -53,7 +53,13 @@ from crossdock.processes.order_to_fulfillment.declaration import (
     process,
 )
 from crossdock.processes.order_to_fulfillment.process import accept_unless_suspicious, pay
-from crossdock.processes.order_to_fulfillment.state import Freeing, Line, SalesOrderState, Work
+from crossdock.processes.order_to_fulfillment.state import (
+    MOST_ATTEMPTS,
+    Freeing,
+    Line,
+    SalesOrderState,
+    Work,
+)
 from crossdock.processes.order_to_fulfillment.units import (
     AWAY_FROM_NODE,
     answered,
@@ -104,7 +110,7 @@ def go_on(order: SalesOrderState, hold: str, now: datetime) -> Iterator[Output]:
     if hold == holding.SOURCING:
         for line in order.lines:
             line.excluded = []
-    order.attempt = min(order.attempt, sourcing.MOST_ATTEMPTS // 2)
+    order.most_attempts = max(order.most_attempts, order.attempt + MOST_ATTEMPTS // 2)
     yield from sourcing.source(order, now)
 
 

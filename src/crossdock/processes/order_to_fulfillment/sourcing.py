@@ -27,9 +27,6 @@ from crossdock.processes.order_to_fulfillment.units import (
     pairs,
 )
 
-MOST_ATTEMPTS = 60
-"""Requests to allocation before an order is given to a person."""
-
 
 def demand(order: SalesOrderState, lines: list[Line]) -> AcceptDemand:
     """Reserve open units of these lines, at no node yet. What was promised is never refused."""
@@ -117,7 +114,7 @@ def source(order: SalesOrderState, now: datetime) -> Iterator[Output]:
     untried = [zone for zone in order.zones if zone not in order.zones_tried]
     if not untried:
         order.zones_tried, untried = [], order.zones
-    if not untried or order.attempt >= MOST_ATTEMPTS:
+    if not untried or order.attempt >= order.most_attempts:
         for line, _ in wanted:
             line.waiting = True
         yield from holding.hold(

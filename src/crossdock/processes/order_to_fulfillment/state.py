@@ -209,6 +209,10 @@ class Freeing(msgspec.Struct, array_like=True, gc=False):
     node: str | None
 
 
+MOST_ATTEMPTS = 60
+"""Requests to allocation before an order is given to a person, who may allow more."""
+
+
 class SalesOrderState(State, kw_only=True, dict=True):
     """See the parts above."""
 
@@ -222,6 +226,8 @@ class SalesOrderState(State, kw_only=True, dict=True):
     asked: list[int] = msgspec.field(default_factory=list)
     """Lines of the AllocateOrder under way; empty when there is none."""
     attempt: int = 0
+    """Counts AllocateOrders: decisions, works and keys are named after it, so it only goes up."""
+    most_attempts: int = MOST_ATTEMPTS
     refuse_shortage: bool = False
     """The channel has what is not there refused, not backordered."""
     works: list[Work] = msgspec.field(default_factory=list)
