@@ -16,7 +16,7 @@ import contextlib
 import dataclasses
 import multiprocessing
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -26,6 +26,7 @@ from crossdock import db, postgres
 from crossdock.bench import limit, pipeline, store, world
 from crossdock.bench.result import BenchResult
 from crossdock.engine.dispatcher import Dispatcher, DispatchLimits
+from crossdock.engine.inbox import Inbound
 from crossdock.importers import Dataset
 from crossdock.simulator.carriers import CarrierHabits
 from crossdock.simulator.cast import Cast, Habits
@@ -42,6 +43,7 @@ HOURS = 12.0
 """In which the orders are placed."""
 TICK = timedelta(hours=4)
 """So much happens at once: at such a rate as is measured here, batches are always full."""
+RECEIVED_AT_ONCE = 1_000
 AIM_PER_SECOND = 200.0
 AIM_RATIO = 0.40
 OUTSIDE = ("people and carriers", "people looking")
@@ -74,6 +76,13 @@ class Lifecycle(Simulation):
             cast.watchers,
         )
         self.passing = limit.Passing(connection)
+
+    def _receive(self, told: Sequence[Inbound], now: datetime) -> None:
+        """In many commits, as many senders make them: the workers need not wait for the last."""
+        self.connection.commit()
+        for start in range(0, len(told), RECEIVED_AT_ONCE):
+            super()._receive(told[start : start + RECEIVED_AT_ONCE], now)
+            self.connection.commit()
 
     def settle(self) -> None:
         """Dispatch until nothing is left to do, while the workers work."""
