@@ -22,6 +22,8 @@ from crossdock.kernel.errors import TransactionConflict
 from crossdock.model.messages import InventoryMoved, LineQuantity, StockMove
 from tests.allocation.market import BOSTON, HARTFORD, PROVIDENCE, Market, order, request
 
+pytestmark = pytest.mark.slow
+
 T = TypeVar("T")
 
 

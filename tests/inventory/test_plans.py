@@ -25,6 +25,8 @@ from crossdock.model.messages import InventoryCounted, InventoryMoved, StockCoun
 from tests.conftest import temporary_database
 from tests.inventory.stockroom import MONDAY, Stockroom, at, order
 
+pytestmark = pytest.mark.slow
+
 BIG = ("stock_level", "stock_total", "stock_ledger_2026_11", "stock_move_seen", "reservation")
 
 

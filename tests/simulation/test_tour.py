@@ -17,6 +17,8 @@ from crossdock.cli.context import Database
 from crossdock.settings import DatabaseSettings
 from tests.integration.orders.shop import BOSTON, Shop
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:

@@ -6,6 +6,7 @@ import random
 from datetime import date, timedelta
 from itertools import combinations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,8 @@ from crossdock.sourcing.planner import Planner, plan
 from crossdock.sourcing.policy import Calendar, Search, SourcingPolicy, Step
 from crossdock.sourcing.policy_files import SHIPPED, shipped_policy
 from tests.sourcing.world import NOON, PLACES, decide, node, order, policy, shares, sku, stock
+
+pytestmark = pytest.mark.slow
 
 SKUS = ("anorak", "boots", "cap", "duffel", "earmuffs")
 KIT = sku("winter set", components=(("anorak", 1), ("cap", 2)))

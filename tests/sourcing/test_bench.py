@@ -9,6 +9,8 @@ from crossdock.bench.sourcing_exact import Ledger, solve
 from crossdock.bench.sourcing_instance import make
 from crossdock.sourcing.planner import plan
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("highspy")
 
 

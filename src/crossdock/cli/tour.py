@@ -37,7 +37,7 @@ OPEN_SECONDS = 30.0
 """The API is there after one or two, on a slow machine later."""
 TRIES = 3
 """Another program may take a port that was free a moment ago."""
-PUBLISH_SECONDS = 2.0
+PUBLISH_SECONDS = 1.0
 """A running Crossdock publishes all the time; of a long run, only the beginning is told here."""
 LOOKED_THROUGH = 50
 GRANTS = ("auditor", "channel")
