@@ -10,6 +10,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 from typing import NamedTuple
 
@@ -60,19 +61,22 @@ def _reader(url: str, seconds: float) -> Iterator[None]:
     stop = threading.Event()
 
     def read() -> None:
-        with contextlib.closing(db.connect(url, application_name="reader")) as connection:
+        patience = round(seconds) + 60
+        with contextlib.closing(
+            db.connect(url, application_name="reader", idle_in_transaction_seconds=patience)
+        ) as connection:
             while not stop.is_set():
                 store.look_at_everything(connection)
                 stop.wait(seconds)
                 connection.rollback()
 
-    thread = threading.Thread(target=read)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(read)
+        try:
+            yield
+        finally:
+            stop.set()
+        reading.result()
 
 
 def _dead_rows(connection: db.Connection) -> dict[str, int]:
