@@ -21,6 +21,7 @@ from crossdock.engine.inbox import Inbound, content_of, deliver, take_once
 from crossdock.engine.process import Address
 from crossdock.inventory import watch_store
 from crossdock.kernel.ids import derive
+from crossdock.kernel.money import text_of
 from crossdock.model.checks import Findings
 from crossdock.model.effects import PaymentReceived
 from crossdock.model.outside import EPOCH
@@ -201,11 +202,12 @@ def _told(
 
 def _case(receiving: Receiving, now: datetime) -> tuple[object, ...]:
     report = receiving.report
+    amount = text_of(report.amount, report.currency)
     return (
         _case_id(receiving.id),
         "payment not applied",
         report.order or report.reference,
-        f"{report.provider} {report.reference}: {report.amount} {report.currency}: {UNKNOWN}",
+        f"{report.provider} {report.reference}: {amount}: {UNKNOWN}",
         3,
         "",
         "",

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from crossdock.engine.process import Effect, OpenCase, Output, StartTimer, StopTimer, Unfit
+from crossdock.kernel.money import text_of
 from crossdock.model.effects import (
     PAYMENT,
     AuthorizationRefused,
@@ -165,8 +166,8 @@ def take_unasked(
         yield OpenCase(
             kind="payment not applied",
             subject=order.id,
-            detail=f"{received.provider} {received.reference}: {received.amount}"
-            f" {received.currency}: {reason}",
+            detail=f"{received.provider} {received.reference}:"
+            f" {text_of(received.amount, received.currency)}: {reason}",
         )
         return
     order.news.received.append((received.payment_id, "applied", "", now))
@@ -263,7 +264,8 @@ def note_debt(order: SalesOrderState, answer: CaptureRefused, now: datetime) -> 
     yield OpenCase(
         kind="unpaid debt",
         subject=order.id,
-        detail=f"{answer.amount} of shipment {shipment_id}: {answer.reason}",
+        detail=f"{text_of(answer.amount, order.facts.currency)} of shipment {shipment_id}:"
+        f" {answer.reason}",
         priority=2,
     )
     yield from _settled(order, now)
@@ -312,7 +314,8 @@ def report_refund(order: SalesOrderState, answer: RefundRefused, now: datetime) 
     yield OpenCase(
         kind="refund refused",
         subject=order.id,
-        detail=f"{answer.amount} of tender {answer.tender}: {answer.reason}",
+        detail=f"{text_of(answer.amount, order.facts.currency)} of tender {answer.tender}:"
+        f" {answer.reason}",
         priority=2,
     )
     yield from _settled(order, now)
