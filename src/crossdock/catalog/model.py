@@ -7,8 +7,11 @@ network file (`record` says which) and a row of the table of the same name.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, time
 from enum import StrEnum
+from functools import cache
+from typing import Any
 
 import msgspec
 
@@ -83,6 +86,18 @@ class Record(
     forbid_unknown_fields=True,
 ):
     """A line of a network file."""
+
+
+@cache
+def defaults_of(record: type[Record]) -> Mapping[str, Any]:
+    """The fields that JSON of a record leaves out because they have their defaults, as JSON."""
+    return {
+        field.name: msgspec.to_builtins(
+            field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+        )
+        for field in msgspec.structs.fields(record)
+        if not field.required
+    }
 
 
 class LegalEntity(Record, frozen=True, kw_only=True, tag="legal_entity"):

@@ -31,6 +31,7 @@ from crossdock.catalog.model import (
     ScopeSwitch,
     Versions,
     Zone,
+    defaults_of,
 )
 
 R = TypeVar("R", bound=Record)
@@ -330,7 +331,8 @@ def _upsert(
         chunk = records[start : start + _ROWS_PER_STATEMENT]
         record = type(chunk[0])
         statement = _upsert_statement(table, key, _columns(record))
-        _write(connection, table, statement, _defaults(record), chunk)
+        # What JSON of a record leaves out, the database fills in faster than it is sent.
+        _write(connection, table, statement, defaults_of(record), chunk)
 
 
 def _replace(
@@ -369,16 +371,6 @@ def _columns(record: type[Record]) -> tuple[str, ...]:
     """A record's fields that are columns of its own table; the others have tables of theirs."""
     elsewhere = {"openings", "special_days", "cut_offs", "components", "packs"}
     return tuple(name for name in record.__struct_fields__ if name not in elsewhere)
-
-
-@cache
-def _defaults(record: type[Record]) -> dict[str, Any]:
-    """What JSON of a record leaves out: the database fills it in faster than it is sent."""
-    return {
-        field.name: field.default_factory() if field.default is msgspec.NODEFAULT else field.default
-        for field in msgspec.structs.fields(record)
-        if not field.required
-    }
 
 
 def _upsert_statement(table: str, key: tuple[str, ...], columns: tuple[str, ...]) -> str:

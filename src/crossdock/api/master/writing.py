@@ -10,7 +10,7 @@ import msgspec
 from crossdock.api.access.caller import Caller
 from crossdock.api.services import Backend
 from crossdock.catalog.loading import NODES, Kind, Loaded, Row, load
-from crossdock.catalog.model import Record
+from crossdock.catalog.model import Record, defaults_of
 from crossdock.db import Connection
 from crossdock.engine.transaction import Transaction
 from crossdock.inventory.upkeep import align_levels
@@ -39,16 +39,5 @@ def put_record(
     connection: Connection, backend: Backend, caller: Caller, kind: Kind, record: Record
 ) -> Loaded:
     """Put one whole record in place of what is there; the caller commits."""
-    content = {**_defaults(kind.record), **msgspec.to_builtins(record)}
+    content = {**defaults_of(kind.record), **msgspec.to_builtins(record)}
     return load_rows(connection, backend, kind, [content], caller.name, whole=True)
-
-
-def _defaults(record: type[Record]) -> dict[str, Any]:
-    """Fields that a record leaves out because they have their defaults."""
-    return {
-        field.name: msgspec.to_builtins(
-            field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
-        )
-        for field in msgspec.structs.fields(record)
-        if not field.required
-    }
