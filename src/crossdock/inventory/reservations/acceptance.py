@@ -3,10 +3,11 @@
 Why two batches never promise one unit twice: what is left of a SKU (totals less queued demand) is
 read in one snapshot. Demand that may be refused first stands in the SKU's gate. Alone there, it
 sees every earlier claim committed and no other is being made. Together with others it takes at
-most SHARED_UNITS, and only while that many for every other order shard would still be left: each
-shard is in one batch at a time, so unseen claims can never be more. Paid demand stands in no gate:
-it is a fact (the channel has sold it), is never refused, and what nothing covers is backordered in
-sight of everyone. Allocation reserves at a node's locked level and cannot over-reserve at all.
+most SHARED_UNITS, and only while that many for every other seat would still be left: whoever stands
+with others has a seat until the commit, so unseen claims can never be more. Paid demand stands in
+no gate: it is a fact (the channel has sold it), is never refused, and what nothing covers is
+backordered in sight of everyone. Allocation reserves at a node's locked level and cannot
+over-reserve at all.
 """
 
 from __future__ import annotations
