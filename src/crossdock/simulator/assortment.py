@@ -172,7 +172,7 @@ def make_stock(
 def _carried_chance(demand: Floats, carried: float) -> Floats:
     """How likely a store carries each SKU: best sellers more likely, `carried` on average."""
     attraction = (demand / demand.mean()) ** 0.35
-    low, high = 0.0, 1.0 / attraction.min()
+    low, high = 0.0, 1.0 / np.min(attraction)
     for _ in range(60):
         middle = (low + high) / 2
         if np.minimum(attraction * middle, 1.0).mean() < carried:
