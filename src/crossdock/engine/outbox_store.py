@@ -37,7 +37,9 @@ def claim(
     """Lease the oldest due effects, at most one per order key; none is numbered below `first_open`.
 
     An effect is taken only when no older one of its key is left, so that a failing effect holds
-    back its own key and nothing else. Looked up per effect: a join would read the whole backlog.
+    back its own key and nothing else. Looked up per effect, which OFFSET 0 sees to: a join would
+    read the whole backlog, and so would the primary key, which the sum and the comparison that
+    takes nulls keep from being used. A plan made while few effects are open thinks them all alike.
     """
     rows = fetch(
         connection,
@@ -48,8 +50,9 @@ def claim(
         FROM outbox o
         WHERE o.connector = %s AND o.number >= %s AND o.available_at <= %s
           AND (o.leased_until IS NULL OR o.leased_until <= %s)
-          AND o.number = (SELECT min(number) FROM outbox
-                          WHERE connector = o.connector AND order_key = o.order_key)
+          AND NOT EXISTS (SELECT FROM outbox older WHERE older.order_key = o.order_key
+                            AND older.connector IS NOT DISTINCT FROM o.connector
+                            AND older.number + 0 < o.number OFFSET 0)
         ORDER BY o.number LIMIT %s FOR UPDATE SKIP LOCKED
         """,
         (connector, first_open, now, now, limit),

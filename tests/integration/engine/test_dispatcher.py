@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +13,15 @@ import pytest
 from crossdock import db
 from crossdock.engine import outbox_store
 from crossdock.engine.dispatcher import Dispatcher, DispatchLimits
-from crossdock.engine.effects import Done, EffectResult, PendingEffect, Repeat, TryLater, Unknown
+from crossdock.engine.effects import (
+    ClaimedEffect,
+    Done,
+    EffectResult,
+    PendingEffect,
+    Repeat,
+    TryLater,
+    Unknown,
+)
 from crossdock.engine.runner import Runner
 from crossdock.kernel.clock import VirtualClock
 from crossdock.kernel.messages import Message
@@ -105,6 +114,50 @@ def test_a_failing_effect_holds_back_only_its_own_key(
     clock.move_to(NOON + timedelta(seconds=5))
     dispatcher.drain(connection)
     assert sum(waiter.served.values()) == 4
+
+
+@pytest.mark.parametrize(("gone", "left", "keys"), [(0, 12, 1), (2_000, 3, 3)])
+def test_a_claim_planned_while_little_was_open_reads_no_backlog_per_effect(
+    database_url: str, clock: VirtualClock, gone: int, left: int, keys: int
+) -> None:
+    with contextlib.closing(db.connect(database_url, autocommit=True)) as connection:
+        _open_effects(connection, gone + left, keys=gone + keys)
+        connection.execute("DELETE FROM outbox WHERE number <= %s", (gone,))
+        connection.execute("VACUUM (ANALYZE) outbox")
+        for _ in range(8):  # After five, PostgreSQL keeps the plan.
+            assert len(_claim(connection, clock)) == keys
+        _open_effects(connection, 400, keys=400)
+        before = _index_rows_read(connection)
+        assert len(_claim(connection, clock)) == keys + 400
+        assert _index_rows_read(connection) - before < 10 * 400
+
+
+def _open_effects(connection: db.Connection, count: int, keys: int) -> None:
+    connection.execute(
+        """
+        INSERT INTO outbox (id, connector, operation, order_key, key, payload, process, instance,
+                            route, correlation_id, causation_id, created_at, available_at)
+        SELECT id, 'table', 'serve', 'of ' || %s || ' ' || least(n, %s), id, '', 'kettle', id, '',
+               id, id, %s, %s
+        FROM (SELECT n, gen_random_uuid() AS id FROM generate_series(1, %s) AS n) AS v
+        """,
+        (count, keys, NOON, NOON, count),
+    )
+
+
+def _claim(connection: db.Connection, clock: VirtualClock) -> list[ClaimedEffect]:
+    with connection.transaction(force_rollback=True):
+        outbox_store.plan_by_number(connection)
+        return outbox_store.claim(connection, "table", clock.now(), clock.now(), 1_000)
+
+
+def _index_rows_read(connection: db.Connection) -> int:
+    connection.execute("SELECT pg_stat_force_next_flush()")
+    connection.execute("SELECT pg_stat_clear_snapshot()")
+    query = "SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'outbox'"
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def test_an_idempotent_operation_is_sent_again_after_an_unknown_outcome(
