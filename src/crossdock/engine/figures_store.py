@@ -15,15 +15,25 @@ FORGET_AFTER = timedelta(hours=1)
 
 
 def report(connection: Connection, process: str, kind: str, figures: bytes, now: datetime) -> None:
-    """Replace a process's figures, and drop those of processes that ended long ago."""
+    """Replace a process's figures, and drop those of processes that ended long ago.
+
+    Its own row first: who deletes others' waits for nobody, so that no two wait for each other.
+    """
     connection.execute(
         """
-        WITH gone AS (DELETE FROM process_figures WHERE reported_at < %s AND process <> %s)
         INSERT INTO process_figures (process, kind, reported_at, figures) VALUES (%s, %s, %s, %s)
         ON CONFLICT (process) DO UPDATE SET kind = excluded.kind,
             reported_at = excluded.reported_at, figures = excluded.figures
         """,
-        (now - FORGET_AFTER, process, process, kind, now, figures),
+        (process, kind, now, figures),
+        prepare=True,
+    )
+    connection.execute(
+        """
+        DELETE FROM process_figures WHERE process IN (
+            SELECT process FROM process_figures WHERE reported_at < %s FOR UPDATE SKIP LOCKED)
+        """,
+        (now - FORGET_AFTER,),
         prepare=True,
     )
 

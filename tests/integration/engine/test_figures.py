@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 
 import pytest
@@ -73,6 +74,19 @@ def test_a_process_that_is_gone_is_shown_no_more_and_forgotten_in_the_end(
     WorkerFigures("worker here").report(connection, NOON + figures_store.FORGET_AFTER)
     assert [name for name, _ in of_running(connection, NOON)] == ["worker here"]
     assert count(connection, "process_figures") == 1
+
+
+def test_nobody_waits_for_the_figures_of_another_who_is_just_reporting(
+    connection: db.Connection, database_url: str
+) -> None:
+    figures_store.report(connection, "worker a", "worker", b"", NOON)
+    figures_store.report(connection, "worker b", "worker", b"", NOON)
+    connection.commit()
+    with contextlib.closing(db.connect(database_url)) as other:
+        connection.execute("UPDATE process_figures SET figures = 'b' WHERE process = 'worker b'")
+        other.execute("SET lock_timeout = '3s'")
+        figures_store.report(other, "worker a", "worker", b"", NOON + timedelta(hours=2))
+        other.commit()
 
 
 def test_a_running_worker_tells_of_its_batches(

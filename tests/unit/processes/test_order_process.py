@@ -232,6 +232,29 @@ def test_a_person_may_allow_more_attempts_and_no_number_comes_twice() -> None:
     assert world.order.attempt == MOST_ATTEMPTS + 1
 
 
+def _void(world: World) -> None:
+    for void in asked(world, "payment"):
+        amount = about(void).amount
+        world.answer(void, PaymentVoided(key=void.key, tender=1, amount=amount))
+
+
+@pytest.mark.parametrize("delay", ["question", "answer"])
+def test_an_order_that_is_canceled_while_its_nodes_are_chosen_is_closed(delay: Any) -> None:
+    world = a_world()
+    world.delay = delay
+    world.place(an_order(1, 1))
+    [authorize] = asked(world, "payment")
+    world.answer(authorize, authorized(authorize))
+
+    world.tell(CancelRequested(order_id=ORDER, request_id="r1"))
+    _void(world)
+    world.let_zone_answer()
+    _void(world)
+
+    assert world.order.stage == "closed"
+    assert not +world.reserved
+
+
 def test_a_node_that_fails_a_line_is_not_asked_for_it_again() -> None:
     world = a_world(boston=5, salem=1)
     world.place(paid(1))

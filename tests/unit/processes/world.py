@@ -1,7 +1,8 @@
 """Both processes without engine and database: messages in a queue, inventory as a dictionary.
 
 Replies of capabilities and zones come in the order they were asked for; what outside systems answer
-waits in `effects` until a test lets them answer. Time is a number of minutes since MONDAY.
+waits in `effects` until a test lets them answer, and so does what is `under_way` to and from a zone
+where `delay` says which way takes time. Time is a number of minutes since MONDAY.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from crossdock.allocation.model import (
     Action,
@@ -112,6 +113,8 @@ class World:
         self.now = MONDAY
         self.states: dict[str, Any] = {}
         self.queue: deque[tuple[Address, Message]] = deque()
+        self.delay: Literal["", "question", "answer"] = ""
+        self.under_way: list[AllocateOrder | OrderAllocated] = []
         self.held: list[tuple[Address, Message]] = []
         self.reserved: Counter[tuple[int, str, str | None]] = Counter()
         """Units by line, reservation state and node."""
@@ -142,6 +145,17 @@ class World:
         name = ORDER_PROCESS if instance == ORDER else FULFILLMENT_PROCESS
         self.queue.append((Address(name, instance, ORDER), message))
         self._work()
+
+    def let_zone_answer(self) -> None:
+        """What is under way to the zone and from it arrives."""
+        self._arrive()
+        self._work()
+
+    def _arrive(self) -> None:
+        coming, self.under_way = self.under_way, []
+        for message in coming:
+            answer = self._allocate(message) if isinstance(message, AllocateOrder) else message
+            self.queue.append((Address(ORDER_PROCESS, ORDER, ORDER), answer))
 
     def _work(self) -> None:
         while self.queue:
@@ -210,9 +224,10 @@ class World:
         self.outputs.append(output)
         if isinstance(output, Send):
             if isinstance(output.message, AllocateOrder):
-                self.queue.append(
-                    (Address(ORDER_PROCESS, ORDER, ORDER), self._allocate(output.message))
-                )
+                asked = output.message
+                self.under_way.append(asked if self.delay == "question" else self._allocate(asked))
+                if not self.delay:
+                    self._arrive()
             else:
                 self.queue.append((output.to, output.message))
         elif isinstance(output, StartTimer):

@@ -164,6 +164,7 @@ def release(order: SalesOrderState, allocated: OrderAllocated, now: datetime) ->
         yield from sourcing.decide_unsourced(order, allocated.unsourced, now)
     yield from canceling.pursue(order, now)
     yield from sourcing.source(order, now)
+    yield from closing.finish(order, now)
 
 
 def _open_work(

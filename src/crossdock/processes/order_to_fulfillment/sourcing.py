@@ -212,3 +212,4 @@ def source_again(
     closing.leave_if_empty(order, work)
     yield from canceling.pursue(order, now)
     yield from source(order, now)
+    yield from closing.finish(order, now)
