@@ -172,7 +172,7 @@ class OrderLife(RuleBasedStateMachine):
         money["refunded"] += asked.amount
         return PaymentRefunded(**about)
 
-    # Zones ------------------------------------------------------------------------------------------
+    # Zones ----------------------------------------------------------------------------------------
 
     @rule(delay=st.sampled_from(["question", "answer"]))
     def the_zone_takes_its_time(self, delay: Literal["question", "answer"]) -> None:
