@@ -7,7 +7,7 @@ keeps all it means to write in memory until `write`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from crossdock.engine import rows, store
@@ -36,6 +36,9 @@ Recorder = Callable[[Delivery, str, State, datetime, list[Any]], None]
 Watch = Callable[[Sequence[Delivery]], None]
 """Called with the deliveries of each round; again with those of a batch that is tried again."""
 
+
+LATER = timedelta(minutes=5)
+"""After so long a timer fires again that nobody could take."""
 
 WAIT_FOR_ZONE_MILLISECONDS = 800
 """Less than PostgreSQL takes to look for a deadlock; a batch is in a zone for less."""
@@ -318,6 +321,13 @@ class Batch:
         return derive(self.now, cause.id, str(ordinal))
 
     def _hold(self, delivery: Delivery, reason: str) -> None:
+        if delivery.timer is not None:
+            # It stays a timer, which what comes first may still stop or replace.
+            again = StartTimer(name=delivery.timer, due=self.now + LATER, message=delivery.message)
+            self._timers[delivery.to.instance, delivery.timer] = rows.timer(
+                again, delivery, self.zones
+            )
+            return
         self._holds.append((reason, *rows.message(delivery, self.zones, self.now), self.now))
 
     def _offer_held(self, reason: str) -> None:

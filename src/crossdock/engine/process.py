@@ -14,6 +14,7 @@ from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import msgspec
 
+from crossdock.kernel.errors import Fault
 from crossdock.kernel.messages import Command, Message
 
 
@@ -113,6 +114,18 @@ class Projector(Protocol):
     def __call__(self, tx: Any, changes: Sequence[Change]) -> None: ...
 
 
+class WorkerTooOld(Fault):
+    """The database needs newer versions than this build knows; it touches nothing."""
+
+    def __init__(self, missing: dict[str, int]) -> None:
+        wanted = ", ".join(f"{name} {version}" for name, version in sorted(missing.items()))
+        super().__init__(
+            f"this worker is too old for the database, which needs {wanted}",
+            advice="Install that version of Crossdock on this machine.",
+        )
+        self.missing = missing
+
+
 class Process(Generic[S]):
     """A long-running business flow: name, version, owner, typed state, stages, handlers."""
 
@@ -194,9 +207,14 @@ class Process(Generic[S]):
         return declare
 
     def load(self, version: int, body: bytes) -> S:
-        """The state from its stored bytes, upgraded step by step to this version."""
+        """The state from its stored bytes, upgraded step by step to this version.
+
+        Raises WorkerTooOld: what a newer version wrote is not cut down to what this one knows.
+        """
         if version == self.version:
             return self.decode(body)
+        if version > self.version:
+            raise WorkerTooOld({self.name: version})
         data: dict[str, Any] = msgspec.msgpack.decode(body)
         for step in range(version, self.version):
             data = self.upgrades[step](data)

@@ -21,6 +21,7 @@ import structlog
 from crossdock.engine import dead_letters, store
 from crossdock.engine.batch import Batch, Recorder, Watch
 from crossdock.engine.fence import Fence
+from crossdock.engine.process import WorkerTooOld
 from crossdock.engine.registry import Registry
 from crossdock.engine.store import StoredMessage
 from crossdock.engine.transaction import Transaction
@@ -57,18 +58,6 @@ class Outcome:
     handled: int = 0
     dead: int = 0
     shards: list[int] = field(default_factory=list)
-
-
-class WorkerTooOld(Fault):
-    """The database needs newer versions than this build knows; it takes no shard."""
-
-    def __init__(self, missing: dict[str, int]) -> None:
-        wanted = ", ".join(f"{name} {version}" for name, version in sorted(missing.items()))
-        super().__init__(
-            f"this worker is too old for the database, which needs {wanted}",
-            advice="Install that version of Crossdock on this machine.",
-        )
-        self.missing = missing
 
 
 class Runner:
@@ -122,11 +111,14 @@ class Runner:
                 outcome = self._run_batch()
             self.connection.commit()
             return outcome
-        except BaseException:
+        except BaseException as error:
             if not self.connection.closed:
                 self.connection.rollback()
             if self.notes is not None and not self.notes.closed:
-                store.forget_tried(self.notes, self.name)
+                if isinstance(error, TOO_SLOW):
+                    store.suspect_tried(self.notes, self.name, self.limits.messages)
+                else:
+                    store.forget_tried(self.notes, self.name)
             raise
 
     def run_until_idle(self, most: int = 1_000_000) -> Outcome:
@@ -152,15 +144,15 @@ class Runner:
             self.first_open[number] = self.fence.first_open(known, seen)
         if not waiting:
             return Outcome()
-        missing = self.registry.too_old_for(store.required_versions(connection))
-        if missing:
-            raise WorkerTooOld(missing)
         wanted = [shard.number for shard in waiting]
         held = store.lock_shards(connection, wanted, self.limits.shards)
         if not held:
             return Outcome()
-        if len(self.zones) == 0 or any(number > 63 for number in held):
-            self.zones = store.zone_shards(connection)
+        # After the lock: a newer worker that was in these shards said so before it went in.
+        missing = self.registry.too_old_for(store.required_versions(connection))
+        if missing:
+            raise WorkerTooOld(missing)
+        self.zones = store.zone_shards(connection)
         messages, alone = self._choose(held, now)
         if not messages:
             return Outcome(shards=held)
@@ -254,7 +246,7 @@ class Runner:
                 )
                 batch.run(messages)
         except Exception as error:
-            if is_surroundings(error) or self.connection.closed:
+            if isinstance(error, WorkerTooOld) or is_surroundings(error) or self.connection.closed:
                 raise
             if len(messages) == 1 and not alone:
                 self._attempt(messages, held, entries, now, outcome, alone=True)
@@ -300,6 +292,8 @@ def collecting_later() -> Iterator[None]:
 SURROUNDINGS = (
     "08",  # connection exceptions
     "25006",  # read-only transaction
+    "25P03",  # a transaction that idled too long
+    "25P04",  # a transaction that took too long
     "40",  # deadlock, serialization failure
     "53",  # disk full, out of memory, too many connections
     "55P03",  # lock not available
@@ -307,6 +301,9 @@ SURROUNDINGS = (
     "58",  # system error (I/O)
 )
 """SQLSTATE classes and codes that say nothing about the messages of a batch."""
+
+TOO_SLOW = (psycopg.errors.IdleInTransactionSessionTimeout, psycopg.errors.TransactionTimeout)
+"""The server ended a batch that thought for too long: as if the worker had died over it."""
 
 
 def is_surroundings(error: BaseException) -> bool:

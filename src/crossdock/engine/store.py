@@ -391,6 +391,13 @@ def forget_tried(connection: Connection, worker: str) -> None:
     )
 
 
+def suspect_tried(connection: Connection, worker: str, messages: int) -> None:
+    """What this worker tried is as suspect as if it had died over it."""
+    ended = "DELETE FROM worker_attempt WHERE worker = %s RETURNING shards"
+    for (shards,) in fetch(connection, ended, (worker,)):
+        suspect(connection, shards, max(8, messages // len(shards)))
+
+
 def clear_suspects(connection: Connection, shards: Sequence[int]) -> None:
     connection.execute("DELETE FROM suspect_shard WHERE shard = ANY(%s)", (list(shards),))
 

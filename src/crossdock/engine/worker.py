@@ -14,8 +14,9 @@ import structlog
 
 from crossdock.engine import store, upkeep
 from crossdock.engine.figures import WorkerFigures
+from crossdock.engine.process import WorkerTooOld
 from crossdock.engine.registry import Registry
-from crossdock.engine.runner import Limits, Outcome, Runner, WorkerTooOld, is_surroundings
+from crossdock.engine.runner import Limits, Outcome, Runner, is_surroundings
 from crossdock.kernel.clock import Clock
 from crossdock.kernel.errors import Fault
 

@@ -28,8 +28,17 @@ def derive(at: datetime, *parts: str) -> Id:
 
 
 def shard_of(route: str) -> int:
-    """The order shard (0..63) of a routing id; the last two hex digits are hash bits."""
-    return int(route[-2:], 16) & (ORDER_SHARDS - 1)
+    """The order shard (0..63) of a routing id; the last two hex digits are hash bits.
+
+    Raises ValueError for what is no routing id, such as the code of a zone without a shard.
+    """
+    shard = _SHARDS.get(route[-2:])
+    if shard is None:
+        raise ValueError(f"{route!r} is neither a routing id nor a zone that has a shard")
+    return shard
+
+
+_SHARDS = {f"{bits:02x}": bits & (ORDER_SHARDS - 1) for bits in range(256)}
 
 
 def is_id(text: str) -> bool:

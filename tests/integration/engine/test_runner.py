@@ -163,6 +163,32 @@ def test_a_retried_dead_letter_is_handled_before_what_waited(connection: db.Conn
     assert dead_letters.listed(connection)[0].waiting == 1
 
 
+def test_a_timer_that_fell_due_while_its_process_was_parked_can_still_be_stopped(
+    connection: db.Connection,
+) -> None:
+    clock = VirtualClock(NOON)
+    runner = runner_on(connection, clock)
+    names = ("blue", "red")
+    for name in names:
+        put(connection, inbound(name, Filled(cups=1), f"f{name}"))
+        put(connection, inbound(name, Kicked(), f"k{name}"))
+    put(connection, inbound("blue", Poured(cups=1), "p"))
+    runner.run_until_idle()
+    clock.move_to(NOON + timedelta(hours=1))
+    runner.run_until_idle()
+    assert count(connection, "timer") == len(names)
+    dead_letters.skip(connection, [each.id for each in dead_letters.listed(connection)], NOON)
+    connection.commit()
+    runner.run_until_idle()
+    assert count(connection, "timer") == 1, "with the last cup it was stopped"
+    clock.move_to(NOON + timedelta(hours=2))
+    runner.run_until_idle()
+    log = "SELECT instance::text, array_agg(activity ORDER BY number) FROM event_log GROUP BY 1"
+    done: dict[str, list[str]] = dict(connection.execute(log).fetchall())
+    assert done[kettle_id("blue")] == ["Filled", "Boiled", "Poured"]
+    assert done[kettle_id("red")] == ["Filled", "Boiled", "Cooled", "Boiled"]
+
+
 def test_messages_of_one_round_reach_a_station_together(connection: db.Connection) -> None:
     registry = kitchen()
     runner = Runner(registry, connection, VirtualClock(NOON))

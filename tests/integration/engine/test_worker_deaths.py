@@ -6,7 +6,9 @@ import contextlib
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,11 +16,15 @@ import pytest
 
 from crossdock import db
 from crossdock.engine import dead_letters, inbox, store
-from crossdock.engine.process import Output, Process
+from crossdock.engine.capability import Issued, Outgoing
+from crossdock.engine.process import Output, Process, WorkerTooOld
 from crossdock.engine.registry import Registry
-from crossdock.engine.runner import Limits, Runner, WorkerTooOld
+from crossdock.engine.runner import Limits, Runner
+from crossdock.engine.transaction import Transaction
+from crossdock.engine.worker import Worker, WorkerLimits
 from crossdock.kernel.clock import VirtualClock
 from tests.integration.engine.test_runner import put, runner_on, state_of
+from tests.integration.engine.test_worker import until
 from tests.integration.engine.toy import (
     NOON,
     Boiled,
@@ -132,6 +138,82 @@ def test_what_was_opened_under_version_1_finishes_under_version_2_while_both_run
     assert (rows[0].version, state.stage, state.color) == (2, "closed", "copper")
     with pytest.raises(WorkerTooOld):
         Runner(kitchen(), connection, VirtualClock(NOON)).start()
+
+
+def test_a_worker_that_was_about_to_begin_sees_that_a_newer_one_has_been_there(
+    connection: db.Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = runner_on(connection, VirtualClock(NOON))
+    put(connection, inbound("blue", Filled(cups=2), "f"))
+    old.run_until_idle()
+    put(connection, inbound("blue", Poured(cups=1), "p"))
+    lock_shards = store.lock_shards
+
+    def lock_after_the_new_one(*asked: Any) -> list[int]:
+        monkeypatch.undo()
+        with contextlib.closing(db.connect(database_url)) as other:
+            new = Runner(Registry([second_version()], [], [Stove()]), other, VirtualClock(NOON))
+            new.start()
+            new.run_until_idle()
+            put(other, inbound("blue", Poured(cups=1), "q"))
+        return lock_shards(*asked)
+
+    monkeypatch.setattr(store, "lock_shards", lock_after_the_new_one)
+    with pytest.raises(WorkerTooOld):
+        old.run_batch()
+    [row] = store.load_processes(connection, [kettle_id("blue")])
+    with pytest.raises(WorkerTooOld, match="kettle 2"):
+        kettle.load(row.version, row.state)
+
+
+def test_a_batch_that_thinks_for_too_long_is_taken_apart_and_its_worker_goes_on(
+    connection: db.Connection, database_url: str
+) -> None:
+    class Slow(Stove):
+        """Takes too long over more than three cups."""
+
+        def handle(self, issued: Sequence[Issued], tx: Transaction) -> Iterator[Outgoing]:
+            if any(one.command.cups > 3 for one in issued if isinstance(one.command, Heat)):
+                time.sleep(0.4)
+            return super().handle(issued, tx)
+
+    def connect(autocommit: bool) -> db.Connection:
+        opened = db.connect(database_url, autocommit=autocommit)
+        opened.execute("SET idle_in_transaction_session_timeout = '200ms'")
+        opened.commit()
+        return opened
+
+    names = ("blue", "red", "green")
+    put(connection, *(inbound(n, Filled(cups=9 if n == "red" else 1), f"f{n}") for n in names))
+    stop, failures = threading.Event(), []
+    worker = Worker(
+        Registry([kettle], [], [Slow()]), connect, VirtualClock(NOON), name="cook",
+        waits=WorkerLimits(idle_seconds=0.01, retry_seconds=0.02),
+    )  # fmt: skip
+
+    def work() -> None:
+        try:
+            worker.run(stop)
+        except Exception as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        until(lambda: bool(failures or _letters(connection)))
+        until(lambda: bool(failures) or not store.fetch(connection, "SELECT * FROM inbox"))
+    finally:
+        stop.set()
+        thread.join(30)
+    assert failures == []
+    assert _letters(connection) == [kettle_id("red")]
+    assert {state_of(connection, name).stage for name in ("blue", "green")} == {"hot"}
+
+
+def _letters(connection: db.Connection) -> list[str]:
+    found = [letter.instance for letter in dead_letters.listed(connection)]
+    connection.rollback()
+    return found
 
 
 def test_a_fault_of_the_database_is_blamed_on_no_message(connection: db.Connection) -> None:

@@ -145,6 +145,20 @@ def test_who_holds_rows_that_others_want_waits_for_no_zone(
     assert bell.heard == [[kettle_id("blue")]]
 
 
+def test_a_zone_that_is_new_is_known_to_workers_that_run_already(
+    connection: db.Connection,
+) -> None:
+    store.ensure_zone_shards(connection, ["pantry"])
+    connection.commit()
+    bell = Bell()
+    runner = runner_of(connection, Registry([ringing()], [bell]))
+    store.ensure_zone_shards(connection, ["kitchen"])
+    connection.commit()
+    put(connection, inbound("blue", Filled(cups=1), "f"))
+    assert runner.run_until_idle().dead == 0
+    assert bell.heard == [[kettle_id("blue")]]
+
+
 def test_what_is_to_be_last_comes_after_zones(connection: db.Connection) -> None:
     store.ensure_zone_shards(connection, ["kitchen"])
     connection.commit()
