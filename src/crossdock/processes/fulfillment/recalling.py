@@ -79,9 +79,10 @@ def _intercept(
 
 
 def stop_what_left(work: FulfillmentState, now: datetime) -> Iterator[Output]:
-    """Units left although they were asked for: the carrier may stop them."""
+    """Units left although they were asked for: the carrier may stop them, by policy."""
+    allowed = {recall.request_id: recall.intercept for recall in work.recalls}
     for request_id, excess in _excess(work, now).items():
-        yield from _intercept(work, request_id, excess, True)
+        yield from _intercept(work, request_id, excess, allowed[request_id])
 
 
 def drop_what_is_not_here(work: FulfillmentState, now: datetime) -> tuple[LineQuantity, ...]:

@@ -38,11 +38,16 @@ def wish(
     reason: str,
     now: datetime,
     lines: Sequence[LineQuantity] = (),
+    *,
+    ours: bool = False,
 ) -> Iterator[Output]:
-    """Want units back, all that is left when no lines are named, and begin to get them."""
+    """Want units back, all that is left when no lines are named, and begin to get them.
+
+    A wish of `ours` leaves alone what has left, and nobody is told what of it came too late.
+    """
     refused: Gone = []
     asked = [(one.line, one.quantity) for one in lines] or [
-        (line.number, _reachable(order, line)) for line in order.lines
+        (line.number, _reachable(order, line, ours)) for line in order.lines
     ]
     known = {line.number for line in order.lines}
     empty = [number for number, quantity in asked if number not in known or quantity <= 0]
@@ -50,24 +55,27 @@ def wish(
         if number in empty:
             continue
         line = order.line(number)
-        wanted = min(quantity, _reachable(order, line))
+        wanted = min(quantity, _reachable(order, line, ours))
         row = _row(order, request_id, number, reason, now)
         row[0] += quantity
         if wanted:
             line.wanted_back += wanted
-            order.wishes.append(Wish(request_id, number, wanted, reason))
+            order.wishes.append(Wish(request_id, number, wanted, reason, ours))
         if wanted < quantity:
             row[3] += quantity - wanted
             refused.append((number, quantity - wanted, _paid_for(line, quantity - wanted)))
     yield from pursue(order, now)
     in_vain = bool(empty) if lines else len(empty) == len(asked)
-    yield from refuse(order, request_id, refused, reason, now, in_vain)
+    if not ours:
+        yield from refuse(order, request_id, refused, reason, now, in_vain)
 
 
-def _reachable(order: SalesOrderState, line: Line) -> int:
-    """Units that could still be kept from arriving, and that nobody wants back yet."""
+def _reachable(order: SalesOrderState, line: Line, ours: bool) -> int:
+    """Units that could still be kept from arriving, or from leaving for a wish of `ours`, and that
+    nobody wants back yet."""
     on_way = sum(w.on_way for work in order.works if (w := work.of(line.number)) is not None)
-    return line.live + on_way - line.wanted_back
+    reachable = line.live + on_way - line.wanted_back
+    return min(line.live, reachable) if ours else reachable
 
 
 def pursue(order: SalesOrderState, now: datetime) -> Iterator[Output]:
@@ -76,7 +84,7 @@ def pursue(order: SalesOrderState, now: datetime) -> Iterator[Output]:
         return
     gone: Gone = []
     to_free: list[Freeing] = []
-    recalls: dict[str, list[LineQuantity]] = {}
+    recalls: dict[str, dict[int, int]] = {}
     for number in sorted({wish.line for wish in order.wishes}):
         line = order.line(number)
         rest = unpursued(order, line)
@@ -99,21 +107,28 @@ def pursue(order: SalesOrderState, now: datetime) -> Iterator[Output]:
 
 
 def _ask_nodes(
-    order: SalesOrderState, number: int, rest: int, recalls: dict[str, list[LineQuantity]]
+    order: SalesOrderState, number: int, rest: int, recalls: dict[str, dict[int, int]]
 ) -> None:
-    """What nodes hold they are to give back; what has left is to be stopped on its way."""
-    for work in order.works:
-        at_node = work.of(number)
-        if at_node is None or rest <= 0:
-            continue
-        quantity = min(rest, at_node.held + at_node.on_way - at_node.recalling)
-        if quantity > 0:
-            at_node.recalling += quantity
-            rest -= quantity
-            recalls.setdefault(work.id, []).append(LineQuantity(number, quantity))
+    """What nodes hold they are to give back; then what has left is to be stopped on its way, as
+    far as somebody asked for it."""
+    asked_for = sum(wish.quantity for wish in order.wishes if wish.line == number and not wish.ours)
+    for with_gone in (False, True):
+        for work in order.works:
+            at_node = work.of(number)
+            if at_node is None:
+                continue
+            there = at_node.held - at_node.recalling
+            if with_gone:
+                there = min(there + at_node.on_way, asked_for)
+            quantity = min(rest, there)
+            if quantity > 0:
+                at_node.recalling += quantity
+                rest -= quantity
+                lines = recalls.setdefault(work.id, {})
+                lines[number] = lines.get(number, 0) + quantity
 
 
-def _recall(order: SalesOrderState, recalls: dict[str, list[LineQuantity]]) -> Iterator[Output]:
+def _recall(order: SalesOrderState, recalls: dict[str, dict[int, int]]) -> Iterator[Output]:
     """One request per node, so that a package all of whose units are unwanted can be stopped."""
     for work_id, lines in recalls.items():
         order.entries += 1
@@ -122,7 +137,7 @@ def _recall(order: SalesOrderState, recalls: dict[str, list[LineQuantity]]) -> I
             Address(FULFILLMENT_PROCESS, work_id, order.id),
             RecallRequested(
                 request_id=f"{latest.request_id}#{order.entries}",
-                lines=tuple(lines),
+                lines=tuple(LineQuantity(*one) for one in lines.items()),
                 reason=latest.reason,
                 intercept=order.policy.intercept,
             ),
@@ -224,6 +239,8 @@ def refuse_units(
         line = order.line(one.line)
         for wish, taken in wishes_for(order, one.line, one.quantity):
             _row(order, wish.request_id, one.line, wish.reason, now)[3] += taken
+            if wish.ours:
+                continue
             refused = (one.line, taken, _paid_for(line, taken))
             gone.setdefault((wish.request_id, wish.reason), []).append(refused)
     for (request_id, reason), units in gone.items():

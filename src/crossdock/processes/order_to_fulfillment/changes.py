@@ -81,7 +81,8 @@ def decide(order: SalesOrderState, lifted: HoldLifted, now: datetime) -> Iterato
         for line in order.lines:
             line.waiting = False
     if not lifted.approved:
-        yield from canceling.wish(order, f"{order.id}/{lifted.hold}", f"hold_{lifted.hold}", now)
+        request, reason = f"{order.id}/{lifted.hold}", f"hold_{lifted.hold}"
+        yield from canceling.wish(order, request, reason, now, ours=True)
         yield from closing.finish(order, now)
     else:
         yield from go_on(order, lifted.hold, now)
@@ -175,8 +176,7 @@ def count_freed(
         quantity = _freed(order, line, part, there)
         gone.append(canceling.cancel_units(order, line, quantity, now))
         line.waiting = line.waiting and line.soft > 0
-        if not line.backordered:
-            yield StopTimer(f"backorder-{line.number}")
+        yield from sourcing.wait_no_more(line)
     yield from holding.lift_sourcing(order, now)
     yield from canceling.settle(order, gone, now)
     if not order.asked:
@@ -411,8 +411,6 @@ def serve(order: SalesOrderState, arrived: StockArrived, now: datetime) -> Itera
         line.backordered -= served
         line.soft += served
         line.excluded = []
-        if not line.backordered:
-            yield StopTimer(f"backorder-{number}")
     yield from sourcing.source(order, now)
 
 
@@ -423,7 +421,7 @@ def give_up(order: SalesOrderState, expired: BackorderExpired, now: datetime) ->
     if waiting:
         asked = (LineQuantity(expired.line, waiting),)
         request = f"{order.id}/backorder/{expired.line}"
-        yield from canceling.wish(order, request, "backorder_expired", now, asked)
+        yield from canceling.wish(order, request, "backorder_expired", now, asked, ours=True)
 
 
 # What the ERP and the customer's mailbox answer --------------------------------------------------

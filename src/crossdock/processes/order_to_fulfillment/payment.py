@@ -138,7 +138,7 @@ def _no_tender_left(order: SalesOrderState, reason: str, now: datetime) -> Itera
     yield from telling.tell(order, "payment_problem", str(order.tenders[0].attempt))
     if order.policy.on_payment_refused == "cancel":
         request = f"{order.id}/payment"
-        yield from canceling.wish(order, request, "payment_refused", now)
+        yield from canceling.wish(order, request, "payment_refused", now, ours=True)
         return
     yield from holding.hold(order, holding.PAYMENT, reason, "payments", now)
     due = now + timedelta(hours=order.policy.payment_hold_hours)
@@ -151,7 +151,8 @@ def stop_waiting(
 ) -> Iterator[Output]:
     """Nobody settled how it is paid: what has not left is canceled."""
     if holding.PAYMENT in order.holds:
-        yield from canceling.wish(order, f"{order.id}/payment", "payment_refused", now)
+        request = f"{order.id}/payment"
+        yield from canceling.wish(order, request, "payment_refused", now, ours=True)
         yield from closing.finish(order, now)
 
 

@@ -49,6 +49,7 @@ from crossdock.processes.order_to_fulfillment.state import (
 from crossdock.processes.order_to_fulfillment.units import (
     TOWARDS_SHIPPED,
     answered,
+    is_settled,
     move,
     pairs,
     unpursued,
@@ -76,7 +77,7 @@ def secure_payment(
     order.suspicions = list(validated.suspicions)
     order.news.stage = True
     if order.problems and validated.on_invalid == "refuse":
-        yield from canceling.wish(order, f"{order.id}/invalid", "invalid", now)
+        yield from canceling.wish(order, f"{order.id}/invalid", "invalid", now, ours=True)
         yield from closing.finish(order, now)
     elif order.problems:
         yield from holding.hold_problems(order, now)
@@ -134,9 +135,6 @@ def confirm(order: SalesOrderState, accepted: DemandAccepted, now: datetime) -> 
         line.open -= quantity
         line.demanded -= quantity
         line.soft += quantity
-    if not order.posted:
-        order.posted = True
-        yield from telling.announce(order)
     refused: canceling.Gone = []
     for number, quantity in pairs(accepted.refused):
         line = order.line(number)
@@ -146,7 +144,11 @@ def confirm(order: SalesOrderState, accepted: DemandAccepted, now: datetime) -> 
             canceling.cancel_units(order, line, quantity, now, reason="nothing_available")
         )
     yield from canceling.settle(order, refused, now)
-    yield from sourcing.backorder(order, accepted.backordered, now, "open")
+    if not (order.posted or is_settled(order)):
+        order.posted = True
+        yield from telling.announce(order)
+    waiting = [(number, quantity, None) for number, quantity in pairs(accepted.backordered)]
+    yield from sourcing.backorder(order, waiting, now, "open")
     yield from canceling.pursue(order, now)
     yield from sourcing.source(order, now)
     yield from closing.finish(order, now)
@@ -188,6 +190,7 @@ def _open_work(
         if quantity:
             line.released += quantity
             given.append(LineQuantity(number, quantity))
+            yield from sourcing.wait_no_more(line)
     if kept:
         yield canceling.free(order, kept)
     if not given:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from crossdock.allocation.model import (
@@ -13,7 +13,7 @@ from crossdock.allocation.model import (
     UnsourcedLine,
     allocate_order_address,
 )
-from crossdock.engine.process import Output, Send, StartTimer
+from crossdock.engine.process import Output, Send, StartTimer, StopTimer
 from crossdock.inventory.model import AcceptDemand, DemandedLine, Destination
 from crossdock.model.events import SalesOrderBackordered
 from crossdock.model.messages import LineQuantity
@@ -24,7 +24,6 @@ from crossdock.processes.order_to_fulfillment.units import (
     AWAY_FROM_NODE,
     freeing,
     move,
-    pairs,
 )
 
 
@@ -68,14 +67,14 @@ def demand(order: SalesOrderState, lines: list[Line]) -> AcceptDemand:
 
 def backorder(
     order: SalesOrderState,
-    lines: tuple[LineQuantity, ...],
+    lines: Iterable[tuple[int, int, datetime | None]],
     now: datetime,
     former: str,
-    until: datetime | None = None,
 ) -> Iterator[Output]:
-    """Nobody has it: wait for stock, but not for ever, or cancel at once, by policy."""
+    """Nobody has these (line, quantity, until): wait for stock, but not for ever, or cancel at
+    once, by policy. What has waited before waits no longer for it, and nobody is told again."""
     waiting: list[LineQuantity] = []
-    for number, quantity in pairs(lines):
+    for number, quantity, until in lines:
         line = order.line(number)
         if former == "open":
             line.open -= quantity
@@ -86,14 +85,25 @@ def backorder(
         if order.policy.on_nothing_available == "cancel":
             asked = (LineQuantity(number, quantity),)
             request = f"{order.id}/unavailable/{number}"
-            yield from canceling.wish(order, request, "nothing_available", now, asked)
+            yield from canceling.wish(order, request, "nothing_available", now, asked, ours=True)
             continue
-        waiting.append(LineQuantity(number, quantity))
-        due = until or now + timedelta(days=order.policy.backorder_days)
-        yield StartTimer(name=f"backorder-{number}", due=due, message=BackorderExpired(line=number))
+        if line.wait_until is None:
+            waiting.append(LineQuantity(number, quantity))
+            line.wait_until = until or now + timedelta(days=order.policy.backorder_days)
+        yield StartTimer(
+            name=f"backorder-{number}", due=line.wait_until, message=BackorderExpired(line=number)
+        )
     if waiting:
         order.news.told.append(SalesOrderBackordered(order_id=order.id, lines=tuple(waiting)))
-        yield from telling.tell(order, "backordered", str(order.attempt))
+        order.entries += 1
+        yield from telling.tell(order, "backordered", str(order.entries))
+
+
+def wait_no_more(line: Line) -> Iterator[Output]:
+    """With the last unit that waited, the time it might wait is over."""
+    if line.wait_until is not None and not (line.soft or line.backordered):
+        line.wait_until = None
+        yield StopTimer(f"backorder-{line.number}")
 
 
 def source(order: SalesOrderState, now: datetime) -> Iterator[Output]:
@@ -174,6 +184,7 @@ def decide_unsourced(
     order: SalesOrderState, unsourced: tuple[UnsourcedLine, ...], now: datetime
 ) -> Iterator[Output]:
     """What no node of the zone could take: other zones, a backorder, a person, or the end."""
+    waiting: list[tuple[int, int, datetime | None]] = []
     for one in unsourced:
         line = order.line(one.line)
         quantity = min(one.quantity, line.soft)
@@ -185,15 +196,15 @@ def decide_unsourced(
                 line.open += quantity
                 yield demand(order, [line])
         elif one.action == Action.BACKORDER:
-            units = (LineQuantity(one.line, quantity),)
-            yield from backorder(order, units, now, "soft", one.until)
+            waiting.append((one.line, quantity, one.until))
         elif one.action == Action.HOLD:
             line.waiting = True
             yield from holding.hold(order, holding.SOURCING, one.reason, "control tower", now)
         elif one.action == Action.CANCEL:
             asked = (LineQuantity(one.line, quantity),)
             request = f"{order.id}/unsourced/{order.attempt}"
-            yield from canceling.wish(order, request, "nothing_available", now, asked)
+            yield from canceling.wish(order, request, "nothing_available", now, asked, ours=True)
+    yield from backorder(order, waiting, now, "soft")
 
 
 def source_again(

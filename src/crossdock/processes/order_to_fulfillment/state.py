@@ -85,6 +85,8 @@ class Line(msgspec.Struct, array_like=True, gc=False):
     """Soft units wait for a person's decision instead of being sourced."""
     excluded: list[str] = []
     """Nodes that failed or declined it."""
+    wait_until: datetime | None = None
+    """When its backorder expires; kept while some of it waits, whatever arrives meanwhile."""
 
     @property
     def live(self) -> int:
@@ -199,6 +201,8 @@ class Wish(msgspec.Struct, array_like=True, gc=False):
     line: int
     quantity: int
     reason: str
+    ours: bool = False
+    """Nobody asked for it: an order that cannot be paid, or that a person gave up."""
 
 
 class Freeing(msgspec.Struct, array_like=True, gc=False):
