@@ -150,6 +150,7 @@ class Oracle:
     def unit_cost(self, code: str, sku: str, units: int) -> int:
         node, facts, rates = self.nodes[code], self.products[sku], self.policy.cost
         total = (node.handling_unit_minor or rates.handling.unit_minor) * units
+        total += node.handling_line_minor
         total += round(node.failed_pick_rate * rates.failed_pick_minor)
         safe = rates.stockout.safe_units.get(node.kind, 0)
         margin = max(facts.price_minor - facts.cost_minor, 0)

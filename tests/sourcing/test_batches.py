@@ -36,6 +36,7 @@ def batches(draw: st.DrawFn) -> tuple[list[NodeFacts], Stock, list[OrderDemand]]
             methods=rng.choice((("ship",), ("ship", "pickup"), ("pickup",))),
             daily_capacity=rng.choice((None, 1, 2, 5)),
             load_minor=rng.choice((0, 90)),
+            handling_line_minor=rng.randint(0, 40),
             handling_unit_minor=rng.randint(0, 90),
             active=rng.random() > 0.1,
         )

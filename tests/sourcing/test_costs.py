@@ -94,6 +94,8 @@ def test_handling_is_the_nodes_rate_else_the_policys() -> None:
     assert part_of(costing(cost), quantity=3).handling == 130
     own = node("east", handling_order_minor=200, handling_unit_minor=50)
     assert part_of(costing(cost), there=own, quantity=3).handling == 350
+    by_line = node("east", handling_line_minor=7)
+    assert part_of(costing(cost), there=by_line, quantity=3).handling == 137
 
 
 def test_a_season_that_ends_makes_its_stock_cheap_to_use() -> None:

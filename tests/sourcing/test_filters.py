@@ -139,7 +139,7 @@ SCENES = {
     ),
     "the cut-off has passed": Scene(
         Reason.CLOSED,
-        soho={"cut_offs": {"*": 660}, "time_zone": "America/New_York"},
+        soho={"cut_offs": {"*": (660,) * 7}, "time_zone": "America/New_York"},
         rules={"calendar": Calendar(max_wait_days=0)},
     ),
     "all its places are taken": Scene(

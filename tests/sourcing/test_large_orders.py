@@ -18,6 +18,7 @@ def large(lines: int, seed: int = 1) -> tuple[list[NodeFacts], OrderDemand, Stoc
             f"node-{i:02}",
             rng.choice(sorted(PLACES)),
             handling_order_minor=rng.randint(0, 300),
+            handling_line_minor=rng.randint(0, 40),
             handling_unit_minor=rng.randint(0, 60),
         )
         for i in range(30)

@@ -71,6 +71,8 @@ def test_the_version_is_the_content() -> None:
         {"daily_capacity": -1},
         {"failed_pick_rate": 1.5},
         {"handling_unit_minor": -1},
+        {"handling_line_minor": -1},
+        {"cut_offs": {"*": (840,)}},
         {"time_zone": "Mars/Olympus"},
     ],
     ids=lambda facts: str(next(iter(facts))),

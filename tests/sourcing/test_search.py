@@ -35,6 +35,7 @@ def retailers(draw: st.DrawFn) -> tuple[list[NodeFacts], dict[str, SkuFacts], St
             draw(st.sampled_from(sorted(PLACES))),
             kind=draw(st.sampled_from(["store", "dc"])),
             handling_order_minor=draw(small),
+            handling_line_minor=draw(small),
             handling_unit_minor=draw(small),
             load_minor=draw(small),
             daily_capacity=draw(st.sampled_from([None, 5, 10])),

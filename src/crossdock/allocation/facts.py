@@ -13,7 +13,7 @@ import msgspec
 from crossdock.catalog import store as catalog
 from crossdock.catalog.model import FOREVER, HierarchyLink, Node, NodeProduct, Product
 from crossdock.db import Connection
-from crossdock.sourcing.model import ALWAYS_OPEN, Hours, NodeFacts, SkuFacts
+from crossdock.sourcing.model import ALWAYS_OPEN, Hours, NodeFacts, Pickups, SkuFacts
 from crossdock.sourcing.network import Network
 
 MINUTES_PER_DAY = 1440
@@ -105,6 +105,11 @@ def node_facts(node: Node, groups: tuple[str, ...] = ()) -> NodeFacts:
         time_zone=node.time_zone,
         hours=_hours(node),
         closures=tuple(day.day for day in node.special_days if day.opens is None),
+        special_hours={
+            day.day: (_minute(day.opens), _minute(day.closes) or MINUTES_PER_DAY)
+            for day in node.special_days
+            if day.opens is not None and day.closes is not None
+        },
         cut_offs=_cut_offs(node),
         lead_days=node.lead_days,
         daily_capacity=node.daily_capacity,
@@ -115,6 +120,7 @@ def node_facts(node: Node, groups: tuple[str, ...] = ()) -> NodeFacts:
         region=node.region or "",
         legal_entity=node.operating_entity or "",
         handling_order_minor=node.cost_per_order,
+        handling_line_minor=node.cost_per_line,
         handling_unit_minor=node.cost_per_unit,
         load_minor=node.cost_at_full_load,
         failed_pick_rate=node.pick_failure_probability,
@@ -171,12 +177,14 @@ def _hours(node: Node) -> tuple[Hours, ...]:
     return tuple(week)
 
 
-def _cut_offs(node: Node) -> dict[str, int]:
-    """By service the day's last pickup, whichever carrier makes it."""
-    last: dict[str, int] = {}
+def _cut_offs(node: Node) -> dict[str, Pickups]:
+    """By service each weekday's last pickup, whichever carrier makes it."""
+    last: dict[str, list[int | None]] = {}
     for cut_off in node.cut_offs:
-        last[cut_off.service] = max(last.get(cut_off.service, 0), _minute(cut_off.at))
-    return last
+        week = last.setdefault(cut_off.service, [None] * 7)
+        for weekday in cut_off.weekdays:
+            week[weekday - 1] = max(week[weekday - 1] or 0, _minute(cut_off.at))
+    return {service: tuple(week) for service, week in last.items()}
 
 
 def _minute(at: time) -> int:

@@ -86,7 +86,7 @@ class Ledger:
                 grams += bundle.grams * quantity
                 dimensional += bundle.dimensional * quantity
                 unit = desk.unit[node] + bundle.freight_unit - bundle.needs[0].product.markdown_unit
-                cost += unit * quantity + bundle.freight_line + desk.fail[node]
+                cost += unit * quantity + bundle.freight_line + desk.line[node] + desk.fail[node]
         late = max(view.arrivals[view.leave[node]][zone] - job.promise, 0)
         rules = self.run.policy.cost.lateness
         cost += late * (rules.day_minor + job.value * rules.day_percent // 100)

@@ -70,7 +70,7 @@ class Hours:
 
     def next_pickup(self, instant: float, service: str = EVERY_SERVICE) -> float:
         """The first pickup of a service at or after `instant`; without any, half an hour later."""
-        if any(cut_off.service in (service, EVERY_SERVICE) for cut_off in self._cut_offs):
+        if self._cut_offs_of(service):
             day = self.local_day(instant)
             for offset in range(LOOK_AHEAD_DAYS):
                 for pickup in self._pickups_on(day + timedelta(days=offset), service):
@@ -106,12 +106,16 @@ class Hours:
             known = self._pickups[day, service] = tuple(
                 sorted(
                     self._at(day, cut_off.at)
-                    for cut_off in self._cut_offs
+                    for cut_off in self._cut_offs_of(service)
                     if day.isoweekday() in cut_off.weekdays
-                    and cut_off.service in (service, EVERY_SERVICE)
                 )
             )
         return known
+
+    def _cut_offs_of(self, service: str) -> list[CutOff]:
+        """A service's own ones go before those for all, as where sourcing plans with them."""
+        own = [cut_off for cut_off in self._cut_offs if cut_off.service == service]
+        return own or [one for one in self._cut_offs if one.service == EVERY_SERVICE]
 
     def _at(self, day: date, moment: time) -> float:
         return datetime.combine(day, moment, self._zone).timestamp()

@@ -1,4 +1,4 @@
-"""On which local days a node's work leaves: its hours, closures, cut-off and lead, in its own zone.
+"""On which local days a node's work leaves: its hours, cut-offs and lead, on its own clock.
 
 Days are proleptic Gregorian ordinals (`date.toordinal`).
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from crossdock.sourcing.model import ANY_SERVICE
+from crossdock.sourcing.model import ANY_SERVICE, Hours, Pickups
 from crossdock.sourcing.network import Network, Schedule
 
 LONGEST_LEAD_DAYS = 60
@@ -39,11 +39,11 @@ class Departures:
         number = self._network.schedule_of[node]
         found = self._ship_by.get((number, day))
         if found is None:
-            zone, hours, _, _, _ = schedule = self._network.schedules[number]
-            opened = hours[(day + 6) % 7]
+            schedule = self._network.schedules[number]
+            opened = _opened(schedule, day)
             assert opened is not None
-            minute = _last_minute(schedule, self.service, opened)
-            local = datetime.combine(date.fromordinal(day), time(), ZoneInfo(zone))
+            minute = _last_minute(schedule, self.service, day, opened)
+            local = datetime.combine(date.fromordinal(day), time(), ZoneInfo(schedule.time_zone))
             # Wall clock first: minutes are counted on the node's clock, not in elapsed time.
             found = (local + timedelta(minutes=minute)).astimezone(UTC)
             self._ship_by[(number, day)] = found
@@ -54,32 +54,50 @@ def departures(
     schedule: Schedule, service: str, now: datetime, max_wait_days: int
 ) -> tuple[tuple[int, ...], datetime]:
     """Days work taken now can leave, if started within the wait; and until when that holds."""
-    zone, hours, closures, _, lead_days = schedule
-    local = now.astimezone(ZoneInfo(zone))
+    zone = ZoneInfo(schedule.time_zone)
+    local = now.astimezone(zone)
     today = local.toordinal()
-    midnight = datetime.combine(date.fromordinal(today + 1), time(), ZoneInfo(zone))
-    until = midnight.astimezone(UTC)
-    closed = set(closures)
+    until = datetime.combine(date.fromordinal(today + 1), time(), zone).astimezone(UTC)
+    lead_days = schedule.lead_days
     open_days: list[int] = []
     starts = 0
     for day in range(today, today + max_wait_days + LONGEST_LEAD_DAYS + 1):
-        opened = hours[(day + 6) % 7]
-        if opened is None or day in closed:
+        opened = _opened(schedule, day)
+        if opened is None:
             continue
         if day == today:
-            last = _last_minute(schedule, service, opened)
+            last = _last_minute(schedule, service, day, opened)
             if local.hour * 60 + local.minute >= last:
                 continue
-            wall = datetime.combine(local.date(), time(), ZoneInfo(zone)) + timedelta(minutes=last)
+            wall = datetime.combine(local.date(), time(), zone) + timedelta(minutes=last)
             until = min(until, wall.astimezone(UTC))
         open_days.append(day)
         starts += day <= today + max_wait_days
         if len(open_days) >= starts + lead_days and day > today + max_wait_days:
             break
-    return tuple(open_days[lead_days : starts + lead_days]), until
+    leaving = open_days[lead_days : starts + lead_days]
+    pickups = _pickups(schedule, service)
+    if pickups is not None:
+        leaving = [day for day in leaving if pickups[(day + 6) % 7] is not None]
+    return tuple(leaving), until
 
 
-def _last_minute(schedule: Schedule, service: str, opened: tuple[int, int]) -> int:
-    cut_offs = dict(schedule[3])
-    cut_off = cut_offs.get(service, cut_offs.get(ANY_SERVICE, opened[1]))
-    return min(cut_off, opened[1])
+def _opened(schedule: Schedule, day: int) -> Hours:
+    """From when to when it works on that day."""
+    for special, hours in schedule.special:
+        if special == day:
+            return hours
+    return schedule.hours[(day + 6) % 7]
+
+
+def _pickups(schedule: Schedule, service: str) -> Pickups | None:
+    """When carriers collect; None where they come whenever the node is open."""
+    cut_offs = dict(schedule.cut_offs)
+    return cut_offs.get(service, cut_offs.get(ANY_SERVICE))
+
+
+def _last_minute(schedule: Schedule, service: str, day: int, opened: tuple[int, int]) -> int:
+    """After which minute of the day its work is done another day."""
+    pickups = _pickups(schedule, service)
+    cut_off = None if pickups is None else pickups[(day + 6) % 7]
+    return opened[1] if cut_off is None else min(cut_off, opened[1])

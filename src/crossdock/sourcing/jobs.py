@@ -208,6 +208,7 @@ class Desk:
         "fail",
         "heaviest",
         "kind",
+        "line",
         "nearest",
         "network",
         "now",
@@ -230,6 +231,8 @@ class Desk:
             node.handling_unit_minor or rates.handling.unit_minor for node in network.nodes
         ]
         """Handling of a unit."""
+        self.line = [node.handling_line_minor for node in network.nodes]
+        """Handling of a line, whatever its units."""
         self.order_cost = [
             node.handling_order_minor or rates.handling.order_minor for node in network.nodes
         ]
@@ -247,8 +250,9 @@ class Desk:
         if found is None:
             if len(self.by_quantity) >= CACHED_QUANTITIES:
                 self.by_quantity.clear()
-            pairs = zip(self.unit, self.fail, strict=True)
-            found = self.by_quantity[quantity] = [unit * quantity + fail for unit, fail in pairs]
+            rates = zip(self.unit, self.line, self.fail, strict=True)
+            found = [unit * quantity + line + fail for unit, line, fail in rates]
+            self.by_quantity[quantity] = found
         return found
 
 
@@ -396,7 +400,8 @@ def need_parts(
     left, risk = max(available - units, 0), 0
     if left < len(table):
         risk = table[left] - (table[available] if available < len(table) else 0)
-    return freight, desk.unit[node] * units, -markdown * units, risk, desk.fail[node]
+    handling = desk.unit[node] * units + desk.line[node]
+    return freight, handling, -markdown * units, risk, desk.fail[node]
 
 
 def reject(job: Job, code: int, node: int, far: bool) -> None:

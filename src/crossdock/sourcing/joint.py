@@ -156,7 +156,7 @@ class Joint:
             units = need.units * bundle.quantity
             each = desk.unit[node] + need.product.freight_unit
             each -= need.product.most_markdown if need.column.row else need.product.markdown_unit
-            cost += each * units + desk.fail[node] + need.product.freight_line
+            cost += each * units + desk.line[node] + desk.fail[node] + need.product.freight_line
         return cost
 
     def _trade(self, missing: dict[int, Miss]) -> None:

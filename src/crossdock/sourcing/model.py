@@ -20,6 +20,8 @@ Hours = tuple[int, int] | None
 
 ALWAYS_OPEN: tuple[Hours, ...] = ((0, 1440),) * 7
 ANY_SERVICE = "*"
+Pickups = tuple[int | None, ...]
+"""Monday to Sunday: the minute of a carrier's last pickup; None on a day without one."""
 
 
 class Reason(StrEnum):
@@ -130,8 +132,11 @@ class NodeFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Monday to Sunday."""
     closures: tuple[date, ...] = ()
     """Local days it does not work: holidays, stocktaking."""
-    cut_offs: dict[str, int] = {}
-    """Minute of the local day after which a service's work leaves the next open day; "*" is any."""
+    special_hours: dict[date, tuple[int, int]] = {}
+    """Local days that differ from their weekday."""
+    cut_offs: dict[str, Pickups] = {}
+    """By service, after which minute of the local day work leaves on another one; "*" is any
+    service that is not named. Without any, work leaves whenever the node is open."""
     lead_days: int = 0
     """Open days it needs before it hands over."""
     daily_capacity: int | None = None
@@ -144,6 +149,7 @@ class NodeFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     region: str = ""
     legal_entity: str = ""
     handling_order_minor: int = 0
+    handling_line_minor: int = 0
     handling_unit_minor: int = 0
     load_minor: int = 0
     """What an order costs extra when the day is full; it grows with the square of the load."""

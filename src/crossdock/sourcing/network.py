@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -17,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossdock.sourcing.errors import NetworkRefused
-from crossdock.sourcing.model import Hours, NodeFacts
+from crossdock.sourcing.model import Hours, NodeFacts, Pickups
 
 EARTH_DIAMETER_METERS = 2 * 6_371_008.8
 """Twice the mean radius (IUGG)."""
@@ -28,8 +29,16 @@ NEAREST_CELL_DEGREES = 0.02
 CACHED_PLACES = 20_000
 """How many places' nearest nodes are kept; then the oldest half is dropped."""
 
-Schedule = tuple[str, tuple[Hours, ...], tuple[int, ...], tuple[tuple[str, int], ...], int]
-"""What two nodes must share to leave on the same days: zone, hours, closures, cut-offs, lead."""
+
+class Schedule(NamedTuple):
+    """What two nodes must share to leave on the same days. Days are ordinals."""
+
+    time_zone: str
+    hours: tuple[Hours, ...]
+    special: tuple[tuple[int, Hours], ...]
+    """Days that differ from their weekday; None is closed."""
+    cut_offs: tuple[tuple[str, Pickups], ...]
+    lead_days: int
 
 
 class Network:
@@ -127,9 +136,15 @@ class Network:
 
 def schedule_of(node: NodeFacts) -> Schedule:
     """What decides on which days a node's work leaves."""
-    closures = tuple(sorted(day.toordinal() for day in node.closures))
-    cut_offs = tuple(sorted(node.cut_offs.items()))
-    return (node.time_zone, node.hours, closures, cut_offs, node.lead_days)
+    special: dict[int, Hours] = {day.toordinal(): span for day, span in node.special_hours.items()}
+    special |= dict.fromkeys(day.toordinal() for day in node.closures)
+    return Schedule(
+        node.time_zone,
+        node.hours,
+        tuple(sorted(special.items(), key=lambda item: item[0])),
+        tuple(sorted(node.cut_offs.items(), key=lambda item: item[0])),
+        node.lead_days,
+    )
 
 
 _NOWHERE = 1 << 40
@@ -171,7 +186,17 @@ def _refuse_nonsense(node: NodeFacts) -> None:
         problem = f"daily_capacity is {node.daily_capacity}"
     elif not 0 <= node.failed_pick_rate <= 1:
         problem = f"failed_pick_rate {node.failed_pick_rate} is no probability"
-    elif min(node.handling_order_minor, node.handling_unit_minor, node.load_minor) < 0:
+    elif any(len(pickups) != 7 for pickups in node.cut_offs.values()):
+        problem = "the cut-offs of a service are not those of Monday to Sunday"
+    elif (
+        min(
+            node.handling_order_minor,
+            node.handling_line_minor,
+            node.handling_unit_minor,
+            node.load_minor,
+        )
+        < 0
+    ):
         problem = "a cost rate is below zero"
     else:
         try:

@@ -53,7 +53,7 @@ class Accountant:
         bundles, view, desk = self.job.bundles, self.view, self.desk
         grams = dimensional = 0
         freight = handling = markdown = stockout = failed = 0
-        unit, fail, kind = desk.unit[node], desk.fail[node], desk.kind[node]
+        unit, line, fail, kind = desk.unit[node], desk.line[node], desk.fail[node], desk.kind[node]
         for k, quantity in parcels:
             bundle = bundles[k]
             grams += bundle.grams * quantity
@@ -61,7 +61,7 @@ class Accountant:
             if bundle.plain:
                 product, column, _, _ = bundle.needs[0]
                 freight += bundle.freight_line + bundle.freight_unit * quantity
-                handling += unit * quantity
+                handling += unit * quantity + line
                 markdown -= product.markdown_unit * quantity
                 failed += fail
                 table = product.at_risk[kind]
