@@ -16,6 +16,7 @@ from crossdock.engine.store import (
     fetch,
     held_for,
 )
+from crossdock.kernel.ids import derive
 
 Connection = psycopg.Connection[Any]
 
@@ -112,8 +113,12 @@ def decide_dead_letter(
         rows = [(m.shard, *m[2:7], m.body, m.occurred_at, *m[9:13]) for _, m in held]
         copy_rows(connection, f"inbox (shard, {MESSAGE_COLUMNS})", rows)
     connection.execute(
-        "UPDATE case_file SET status = 'closed', closed_at = %s"
-        " WHERE kind = 'dead letter' AND instance = %s AND status = 'open'",
-        (now, instance),
+        "UPDATE case_file SET status = 'closed', closed_at = %s WHERE id = %s AND status = 'open'",
+        (now, case_of(row[1], row[8])),
     )
     return True
+
+
+def case_of(letter_id: str, recorded_at: datetime) -> str:
+    """The Case of a dead letter; a station has as many as it has letters."""
+    return derive(recorded_at, "case", letter_id)

@@ -47,7 +47,7 @@ def bury(
     store.reopen_case(
         connection,
         (
-            derive(message.recorded_at, "case", letter),
+            dead_letter_store.case_of(letter, message.recorded_at),
             "dead letter",
             message.instance,
             error,

@@ -189,6 +189,34 @@ def test_a_timer_that_fell_due_while_its_process_was_parked_can_still_be_stopped
     assert done[kettle_id("red")] == ["Filled", "Boiled", "Cooled", "Boiled"]
 
 
+def test_deciding_one_dead_letter_of_a_station_leaves_the_cases_of_the_others_open(
+    connection: db.Connection,
+) -> None:
+    class BrokenBell(Bell):
+        def receive(self, deliveries: Sequence[Delivery], tx: Transaction) -> list[Outgoing]:
+            raise ValueError("the bell has no tongue")
+
+    runner = Runner(Registry([], [BrokenBell()]), connection, VirtualClock(NOON))
+    runner.start()
+    to = Address("bell", "kitchen", "aa")
+    put(connection, *(Inbound("cook", str(n), Whistled(tune="tea"), to, NOON) for n in range(3)))
+    assert runner.run_until_idle().dead == 3
+    first, second, _ = dead_letters.listed(connection)
+
+    dead_letters.skip(connection, [first.id], NOON)
+    assert cases_by_status(connection) == {"open": 2, "closed": 1}
+    dead_letters.retry(connection, [second.id], NOON)
+    assert cases_by_status(connection) == {"open": 1, "closed": 2}
+    connection.commit()
+    assert runner.run_until_idle().dead == 1, "it fails again"
+    assert cases_by_status(connection) == {"open": 2, "closed": 1}
+
+
+def cases_by_status(connection: db.Connection) -> dict[str, int]:
+    rows = connection.execute("SELECT status, count(*) FROM case_file GROUP BY status").fetchall()
+    return dict(rows)
+
+
 def test_messages_of_one_round_reach_a_station_together(connection: db.Connection) -> None:
     registry = kitchen()
     runner = Runner(registry, connection, VirtualClock(NOON))
