@@ -39,8 +39,8 @@ def insert_dead_letter(
             letter_id,
             *message[3:13],
             now,
-            error.replace("\x00", "\\x00"),
-            trace.replace("\x00", "\\x00"),
+            error,
+            trace,
         ),
     )
 

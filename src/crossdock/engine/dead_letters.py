@@ -38,6 +38,7 @@ def bury(
 ) -> None:
     """Move a message to the dead letters, park its process and open a Case."""
     letter = derive(now, message.instance, message.timer, "dead") if message.timer else message.id
+    error, trace = _storable(error), _storable(trace)
     dead_letter_store.insert_dead_letter(connection, letter, message, error, trace, now)
     dead_letter_store.park(connection, message.instance)
     if message.timer is not None:
@@ -58,6 +59,11 @@ def bury(
             now,
         ),
     )
+
+
+def _storable(text: str) -> str:
+    """The text with what PostgreSQL cannot keep (NUL, half a surrogate pair) written as escapes."""
+    return text.replace("\x00", "\\x00").encode(errors="backslashreplace").decode()
 
 
 def listed(connection: Connection, limit: int = 100) -> list[DeadLetter]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -215,6 +215,24 @@ def test_deciding_one_dead_letter_of_a_station_leaves_the_cases_of_the_others_op
 def cases_by_status(connection: db.Connection) -> dict[str, int]:
     rows = connection.execute("SELECT status, count(*) FROM case_file GROUP BY status").fetchall()
     return dict(rows)
+
+
+def test_an_error_text_that_is_no_utf_8_is_kept_as_far_as_it_can_be(
+    connection: db.Connection,
+) -> None:
+    whistling = Process("kettle", version=1, owner="kitchen", state=Kettle, stages=("heating",))
+
+    @whistling.starts_with(Filled)
+    def fail(state: Kettle, filled: Filled, now: datetime) -> None:
+        raise ValueError("half a character: \ud800, and a NUL: \x00")
+
+    runner = Runner(Registry([whistling]), connection, VirtualClock(NOON))
+    runner.start()
+    put(connection, inbound("blue", Filled(cups=1), "1"))
+    assert runner.run_until_idle().dead == 1
+    (letter,) = dead_letters.listed(connection)
+    assert letter.error == "ValueError: half a character: \\ud800, and a NUL: \\x00"
+    assert connection.execute("SELECT detail FROM case_file").fetchall() == [(letter.error,)]
 
 
 def test_messages_of_one_round_reach_a_station_together(connection: db.Connection) -> None:
