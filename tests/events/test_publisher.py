@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from crossdock import db
+from crossdock.app import registry
+from crossdock.engine.runner import Runner
 from crossdock.events import publisher, store
 from crossdock.events.model import Interest, public
+from crossdock.kernel.clock import VirtualClock
 from tests.integration.orders.shop import BOSTON, CARD, PROVIDENCE, Shop
 
 
@@ -79,6 +83,24 @@ def test_the_life_of_an_order_is_told_in_the_order_it_happened(shop: Shop) -> No
     assert told["sales_order.placed"]["lines"] == [[1, "mug", 2], [2, "jug", 1]]
     assert told["shipment.left"]["packages"][0]["lines"] == [[1, 2], [2, 1]]
     assert told["sales_order.closed"]["lines"][0]["delivered"] == 2
+
+
+@pytest.mark.parametrize("per_shard", [200, 2])
+def test_events_of_an_order_keep_their_order_when_the_clocks_of_workers_differ(
+    shop: Shop, per_shard: int
+) -> None:
+    order = shop.place("1", ("mug", 2), ("jug", 1), tenders=[CARD])
+    work = shop.work(order)
+    slow = VirtualClock(shop.clock.now() - timedelta(seconds=3))
+    shop.runner = Runner(registry(), shop.connection, slow)
+    shop.runner.start()
+    shop.accept(work)
+    shop.pick(work)
+
+    publish_all(shop.connection, per_shard)
+
+    kinds = [kind for kind, _ in published(shop.connection)]
+    assert kinds == SMOOTH[:6]
 
 
 def test_an_event_is_a_cloudevent_that_names_its_order_and_its_place(shop: Shop) -> None:

@@ -47,13 +47,17 @@ def lock_publisher(connection: db.Connection) -> int | None:
 def unread(connection: db.Connection, per_shard: int) -> list[Told]:
     """What was told since the last look, and the last entry looked at of each shard.
 
-    A shard's entries up to its `last_entry` are all there: both are written under its lock.
+    A shard's entries up to its `last_entry` are all there: both are written under its lock. Their
+    recorded times need not rise, because each is of the clock of the worker that had the shard: an
+    entry counts as recorded no earlier than those before it.
     """
     rows = fetch(
         connection,
         """
-        SELECT * FROM (
-            SELECT e.*, e.number = max(e.number) OVER (PARTITION BY e.shard) AS last
+        SELECT shard, number, told, occurred_at, recorded_at, message_id, correlation_id, last
+        FROM (
+            SELECT e.*, lead(e.number) OVER in_turn IS NULL AS last,
+                   max(e.recorded_at) OVER in_turn AS turn
             FROM shard s
             LEFT JOIN log_reader r ON r.reader = %s AND r.shard = s.number,
             LATERAL (SELECT shard, number, told, occurred_at, recorded_at, message_id,
@@ -62,9 +66,10 @@ def unread(connection: db.Connection, per_shard: int) -> list[Told]:
                      WHERE shard = s.number AND number > coalesce(r.last_entry, 0)
                        AND number <= s.last_entry
                      ORDER BY number LIMIT %s) e
-            WHERE s.last_entry > coalesce(r.last_entry, 0)) AS entry
+            WHERE s.last_entry > coalesce(r.last_entry, 0)
+            WINDOW in_turn AS (PARTITION BY e.shard ORDER BY e.number)) AS entry
         WHERE told IS NOT NULL OR last
-        ORDER BY recorded_at, shard, number
+        ORDER BY turn, shard, number
         """,
         (READER, per_shard),
     )
