@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -286,6 +288,37 @@ def test_the_last_units_are_taken_one_batch_after_the_other(
             assert is_kept_waiting(shops, other, demand(2, ("mug", 1)))
 
         shops.accept(stockroom.connection, [demand(1, ("mug", 1))], waits)
+
+
+def test_batches_that_find_a_sku_scarce_in_its_gate_do_not_lock_each_other_out(
+    stockroom: Stockroom, shops: Shops, database_url: str
+) -> None:
+    stockroom.receive("mug", SEATS * SHARED_UNITS + 10)
+    stockroom.ask(demand(100, ("mug", 1)))
+    late: list[Future[list[DemandAccepted]]] = []
+    with ThreadPoolExecutor(2) as threads, contextlib.closing(db.connect(database_url)) as other:
+
+        def two_look_and_wait() -> None:
+            for shop in (1, 2):
+                late.append(threads.submit(shops.race, [[demand(shop, ("mug", 1))]]))
+            until_waiting(stockroom.connection, 2)
+
+        # What makes it scarce for both is committed when both have found it plentiful.
+        shops.accept(other, [demand(3, ("mug", 20))], two_look_and_wait)
+    assert [units(batch.result(), "soft") for batch in late] == [[1], [1]]
+
+
+def until_waiting(connection: db.Connection, transactions: int) -> None:
+    """Until so many transactions of this database wait for a lock."""
+    deadline = time.monotonic() + 30
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    while connection.execute(waiting).fetchone() != (transactions,):
+        connection.rollback()
+        assert time.monotonic() < deadline, "they do not wait"
+        time.sleep(0.01)
 
 
 def test_paid_orders_wait_for_nobody(stockroom: Stockroom, shops: Shops, database_url: str) -> None:

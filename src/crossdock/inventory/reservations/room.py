@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple
 
 from crossdock.engine.transaction import Transaction
@@ -122,16 +122,30 @@ class Room:
             pools.setdefault(pool.sku, []).append(pool)
         others = store.take_seat(self._tx)
         self._look(wanted)
-        alone = {sku: self._is_scarce(of_sku, wanted, others) for sku, of_sku in pools.items()}
-        store.pass_gates(self._tx, list(alone), list(alone.values()))
-        self._look(wanted)
-        # Between the two looks others may have taken what made the SKU plentiful.
-        late = [
-            sku for sku in pools if not alone[sku] and self._is_scarce(pools[sku], wanted, others)
-        ]
-        if late:
-            store.pass_gates(self._tx, late, [True] * len(late))
+        alone = {sku for sku in pools if self._is_scarce(pools[sku], wanted, others)}
+        while late := self._pass_gates(pools, wanted, others, alone):
+            alone |= late
+
+    def _pass_gates(
+        self,
+        pools: Mapping[str, Sequence[Pool]],
+        wanted: Wanted,
+        others: int | None,
+        alone: Set[str],
+    ) -> set[str]:
+        """Stand in the gates and look; leave them where SKUs not `alone` turn out scarce: these.
+
+        Others may have taken in between what made them plentiful. Two who stood together in a gate
+        and both asked to be alone there would wait for each other, so who must ask leaves first.
+        """
+        with self._tx.connection.transaction() as standing:
+            store.pass_gates(self._tx, list(pools), [sku in alone for sku in pools])
             self._look(wanted)
+            late = {
+                sku for sku in pools.keys() - alone if self._is_scarce(pools[sku], wanted, others)
+            }
+            standing.force_rollback = bool(late)
+        return late
 
     def _is_scarce(self, pools: Sequence[Pool], wanted: Wanted, others: int | None) -> bool:
         """Whether taking these units beside so many others could take what they take."""
