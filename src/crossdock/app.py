@@ -21,12 +21,13 @@ from crossdock.processes.order_to_fulfillment import order_to_fulfillment
 
 CHORES = (
     inventory_upkeep.keep_up,
+    inventory_upkeep.give_up_expired,
     allocation_upkeep.keep_up,
     checkout_store.keep_up,
     publisher.keep_up,
     payloads.expire,
 )
-"""What each worker does for the capabilities once a minute."""
+"""What workers do for the capabilities once a minute, each chore one of them at a time."""
 
 
 def registry(order_policies: Path | None = None) -> Registry:

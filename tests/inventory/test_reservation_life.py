@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ from crossdock.inventory.model import (
     UnpickStock,
 )
 from crossdock.inventory.reservations.capability import expire
+from crossdock.inventory.upkeep import give_up_expired
 from crossdock.kernel.messages import Command
 from crossdock.model.messages import LineQuantity, ShortLine
 from tests.inventory.stockroom import ELM, OAK, Stockroom, at, count, order
@@ -202,10 +204,10 @@ def test_a_queued_unit_given_up_serves_who_waits(stockroom: Stockroom) -> None:
     assert [m.order_id for m in told if isinstance(m, StockArrived)] == [order(2)]
 
 
-def checkout(units: int, *, minutes: float = 30) -> AcceptDemand:
+def checkout(units: int, *, minutes: float = 30, number: int = 50) -> AcceptDemand:
     return AcceptDemand(
-        order_id=order(50),
-        checkout_id=order(50),
+        order_id=order(number),
+        checkout_id=order(number),
         channel="web",
         paid=False,
         placed_at=at(60),
@@ -227,8 +229,24 @@ def test_a_checkout_left_behind_expires(stockroom: Stockroom, connection: db.Con
     assert isinstance(refused, DemandAccepted) and refused.refused == (LineQuantity(1, 1),)
     stockroom.now += timedelta(minutes=30)
     tx = stockroom.transaction()
-    assert expire(tx) == 2
+    assert expire(tx, 1_000) == 2
     stockroom.commit(tx)
+    assert stockroom.reservations() == []
+
+
+def test_expired_units_are_given_up_in_full_steps_by_one_worker_at_a_time(
+    stockroom: Stockroom, database_url: str
+) -> None:
+    stockroom.receive("mug", 7)
+    stockroom.ask(*(checkout(1, number=number) for number in range(50, 55)))
+    later = stockroom.now + timedelta(minutes=30)
+    with contextlib.closing(db.connect(database_url)) as other:
+        assert give_up_expired(other, later, step=2)
+        assert not give_up_expired(stockroom.connection, later), "another worker is at it"
+        other.commit()
+    assert len(stockroom.reservations()) == 3
+    assert give_up_expired(stockroom.connection, later, step=2)
+    assert not give_up_expired(stockroom.connection, later, step=2)
     assert stockroom.reservations() == []
 
 
@@ -244,7 +262,7 @@ def test_an_order_takes_over_its_checkout_without_a_gap(stockroom: Stockroom) ->
     assert [row[:3] for row in stockroom.reservations()] == [(order(1), "soft", 2)]
     tx = stockroom.transaction()
     tx.now += timedelta(days=1)
-    assert expire(tx) == 0
+    assert expire(tx, 1_000) == 0
 
 
 def test_an_order_takes_over_kits_part_by_part(

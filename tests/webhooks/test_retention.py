@@ -53,6 +53,14 @@ def test_they_go_in_small_steps_from_the_oldest_on(post: Post) -> None:
     assert [remove_old(post, step=3) for _ in range(4)] == [3, 6, 7, 7]
 
 
+def test_a_full_step_asks_for_another_one(post: Post) -> None:
+    post.publish(*[ADA] * 7)
+    post.wait(days=31)
+    step = EventRetention(30, step=3)
+
+    assert [step(post.connection, post.clock.now()) for _ in range(4)] == [True, True, False, False]
+
+
 def test_one_worker_at_a_time_removes(post: Post, database_url: str) -> None:
     post.publish(ADA)
     post.wait(days=31)

@@ -31,14 +31,19 @@ class Ages:
     """Rows a single step touches."""
 
 
-def keep_up(connection: Connection, now: datetime, ages: Ages | None = None) -> None:
-    """One small step of everything; the caller commits."""
+def keep_up(connection: Connection, now: datetime, ages: Ages | None = None) -> bool:
+    """One small step of everything; whether there may be more. The caller commits."""
+    if not upkeep_store.take_turn(connection, "engine"):
+        return False
     ages = ages or Ages()
     for table in PARTITIONED:
         make_partitions(connection, table, now)
-    upkeep_store.drop_bodies(connection, now - timedelta(days=ages.body_days), ages.step_rows)
-    upkeep_store.drop_hashes(connection, now - timedelta(days=ages.hash_days), ages.step_rows)
-    raise_overdue(connection, now, ages)
+    steps = (
+        upkeep_store.drop_bodies(connection, now - timedelta(days=ages.body_days), ages.step_rows),
+        upkeep_store.drop_hashes(connection, now - timedelta(days=ages.hash_days), ages.step_rows),
+        raise_overdue(connection, now, ages),
+    )
+    return max(steps) >= ages.step_rows
 
 
 def raise_overdue(connection: Connection, now: datetime, ages: Ages) -> int:

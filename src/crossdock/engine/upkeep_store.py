@@ -12,6 +12,13 @@ from crossdock.engine.store import fetch
 Connection = psycopg.Connection[Any]
 
 
+def take_turn(connection: Connection, chore: str) -> bool:
+    """Whether this chore is ours until the commit; if not, another worker is at it."""
+    return bool(
+        fetch(connection, "SELECT 1 FROM chore WHERE name = %s FOR UPDATE SKIP LOCKED", (chore,))
+    )
+
+
 def overdue_held(
     connection: Connection, older_than: datetime, limit: int
 ) -> list[tuple[str, str, str, str]]:
@@ -52,18 +59,37 @@ def create_partition(connection: Connection, table: str, name: str, start: date,
 
 
 def drop_bodies(connection: Connection, older_than: datetime, limit: int) -> int:
-    """Forget stored bodies past their age, and what they were answered, in a small step."""
-    return connection.execute(
-        "UPDATE dedupe SET body = NULL, answer = NULL WHERE hash IN (SELECT hash FROM dedupe"
-        " WHERE recorded_at < %s AND body IS NOT NULL LIMIT %s)",
+    """Forget stored bodies past their age, and what they were answered; returns how many.
+
+    A small step on from where the last one ended: what was received at one time goes together.
+    """
+    rows = fetch(
+        connection,
+        """
+        WITH step AS MATERIALIZED (
+            SELECT hash, recorded_at FROM dedupe
+            WHERE recorded_at > (SELECT done_until FROM chore WHERE name = 'engine')
+              AND recorded_at < %s
+            ORDER BY recorded_at FETCH FIRST %s ROWS WITH TIES),
+        dropped AS (
+            -- By the key, whatever the statistics say of how few rows there are.
+            UPDATE dedupe SET body = NULL, answer = NULL
+            WHERE hash = ANY (ARRAY(SELECT hash FROM step))
+              AND (body IS NOT NULL OR answer IS NOT NULL)),
+        moved AS (
+            UPDATE chore SET done_until = (SELECT max(recorded_at) FROM step)
+            WHERE name = 'engine' AND EXISTS (SELECT FROM step))
+        SELECT count(*) FROM step
+        """,
         (older_than, limit),
-    ).rowcount
+    )
+    return int(rows[0][0])
 
 
 def drop_hashes(connection: Connection, older_than: datetime, limit: int) -> int:
-    """Forget what was received long ago, in a small step."""
+    """Forget what was received long ago, in a small step; returns how many."""
     return connection.execute(
-        "DELETE FROM dedupe WHERE hash IN"
-        " (SELECT hash FROM dedupe WHERE recorded_at < %s LIMIT %s)",
+        "DELETE FROM dedupe WHERE hash = ANY (ARRAY("
+        " SELECT hash FROM dedupe WHERE recorded_at < %s ORDER BY recorded_at LIMIT %s))",
         (older_than, limit),
     ).rowcount

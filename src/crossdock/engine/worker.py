@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from crossdock.engine.spans import Spans
 
 Connection = psycopg.Connection[Any]
-Chore = Callable[[Connection, datetime], None]
-"""The upkeep of a capability, once in `upkeep_seconds`: a small step, committed by the worker."""
+Chore = Callable[[Connection, datetime], bool | None]
+"""The upkeep of a capability, once in `upkeep_seconds`: a small step, committed by the worker.
+
+True asks for another step after the next batch, so that what comes in never outruns it.
+"""
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +73,7 @@ class Worker:
         self.figures = WorkerFigures(f"worker {name}")
         self.total = Outcome()
         self._upkeep_due: datetime | None = None
+        self._open_chores: list[Chore] = []
         self._was_open = False
 
     def run(self, stop: threading.Event) -> None:
@@ -147,8 +151,12 @@ class Worker:
             connection.commit()
         if self._upkeep_due is None or now >= self._upkeep_due:
             self._upkeep_due = now + timedelta(seconds=self.waits.upkeep_seconds)
-            upkeep.keep_up(connection, now, self.ages)
+            self._open_chores = [self._keep_engine_up, *self.chores]
+        chores, self._open_chores = self._open_chores, []
+        for chore in chores:
+            if chore(connection, now):
+                self._open_chores.append(chore)
             connection.commit()
-            for chore in self.chores:
-                chore(connection, now)
-                connection.commit()
+
+    def _keep_engine_up(self, connection: Connection, now: datetime) -> bool:
+        return upkeep.keep_up(connection, now, self.ages)

@@ -16,6 +16,7 @@ import structlog
 
 from crossdock import db
 from crossdock.engine import upkeep
+from crossdock.engine.upkeep_store import take_turn
 from crossdock.events import store
 from crossdock.events.store import Told
 from crossdock.kernel.ids import derive
@@ -124,4 +125,5 @@ def run(
 
 def keep_up(connection: db.Connection, now: datetime) -> None:
     """The next months' partitions; the caller commits."""
-    upkeep.make_partitions(connection, "published_event", now)
+    if take_turn(connection, "events"):
+        upkeep.make_partitions(connection, "published_event", now)

@@ -10,6 +10,7 @@ from crossdock.engine.inbox import Connection, Inbound, receive
 from crossdock.engine.process import Address
 from crossdock.engine.routing import route_of_text
 from crossdock.engine.transaction import Transaction
+from crossdock.engine.upkeep_store import take_turn
 from crossdock.inventory import ats_store, rules
 from crossdock.inventory.errors import LedgerStillOpen
 from crossdock.inventory.model import STATION, BackordersReviewRequested, LevelKey
@@ -27,20 +28,31 @@ ROUND_MINUTES = 60
 def keep_up(connection: Connection, now: datetime) -> None:
     """A minute's small regular work; the caller commits.
 
-    Ledger partitions ahead of time, a share of the nodes aligned, queued demand given up whose
-    time is over, and (once an hour) backorders reviewed that missed the stock they waited for.
+    Ledger partitions ahead of time, a share of the nodes aligned, and (once an hour) backorders
+    reviewed that missed the stock they waited for.
     """
+    if not take_turn(connection, "inventory"):
+        return
     tx = Transaction(connection, now)
     ensure_ledger_partitions(tx, now, now + timedelta(days=62))
     minute = int(now.timestamp()) // 60
     share = ats_store.all_nodes(tx)[minute % ROUND_MINUTES :: ROUND_MINUTES]
     if share:
         align_levels(tx, share)
-    expire(tx)
     tx.flush_books()
     hour = now.replace(minute=0, second=0, microsecond=0).isoformat()
     review = BackordersReviewRequested()
     receive(connection, [Inbound("upkeep", f"backorders {hour}", review, REVIEWER, now)], now)
+
+
+def give_up_expired(connection: Connection, now: datetime, step: int = 1_000) -> bool:
+    """A step of giving up queued demand whose time is over; whether there may be more."""
+    if not take_turn(connection, "reservations"):
+        return False
+    tx = Transaction(connection, now)
+    units = expire(tx, step)
+    tx.flush_books()
+    return units >= step
 
 
 REVIEWER = Address(STATION, "backorders", route_of_text("backorders"))

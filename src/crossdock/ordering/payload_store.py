@@ -44,13 +44,16 @@ def delete(connection: Connection, source: str, source_ids: Sequence[str]) -> in
     ).rowcount
 
 
-def delete_expired(connection: Connection, now: datetime, most: int) -> None:
-    """Delete payloads past their time, the oldest first; rows that others delete are skipped."""
-    connection.execute(
+def delete_expired(connection: Connection, now: datetime, most: int) -> int:
+    """Delete payloads past their time, the oldest first; returns how many went.
+
+    Rows that others delete are skipped.
+    """
+    return connection.execute(
         """
         DELETE FROM raw_payload WHERE (source, source_id, digest) IN (
             SELECT source, source_id, digest FROM raw_payload WHERE expires_at <= %s
             ORDER BY expires_at LIMIT %s FOR UPDATE SKIP LOCKED)
         """,
         (now, most),
-    )
+    ).rowcount

@@ -105,6 +105,9 @@ def forget(connection: Connection, source: str, source_ids: Sequence[str]) -> in
     return payload_store.delete(connection, source, source_ids)
 
 
-def expire(connection: Connection, now: datetime) -> None:
-    """A worker's chore: a step of deleting what is past its time; the caller commits."""
-    payload_store.delete_expired(connection, now, EXPIRED_AT_ONCE)
+def expire(connection: Connection, now: datetime) -> bool:
+    """A worker's chore: a step of deleting what is past its time; whether there may be more.
+
+    The caller commits.
+    """
+    return payload_store.delete_expired(connection, now, EXPIRED_AT_ONCE) == EXPIRED_AT_ONCE

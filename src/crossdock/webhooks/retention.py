@@ -23,11 +23,14 @@ class EventRetention:
         self.kept = timedelta(days=days)
         self.step = step
 
-    def __call__(self, connection: db.Connection, now: datetime) -> None:
-        """Remove a small step of what is too old and owed to nobody, the oldest first."""
+    def __call__(self, connection: db.Connection, now: datetime) -> bool:
+        """Remove a small step of what is too old and owed to nobody, the oldest first.
+
+        Tells whether there may be more.
+        """
         removed = events.lock_retention(connection)
         if removed is None:  # Another worker removes.
-            return
+            return False
         until = events.last_before(connection, removed, now - self.kept, self.step)
         active = store.least_active_position(connection)
         until = max(removed, until if active is None else min(until, active))
@@ -35,3 +38,4 @@ class EventRetention:
             store.pass_over(connection, until)
             events.note_removed(connection, removed, until)
         store.remove_events(connection, until)
+        return until - removed >= self.step

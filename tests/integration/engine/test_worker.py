@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -14,6 +14,7 @@ import pytest
 
 from crossdock import db
 from crossdock.engine import store
+from crossdock.engine.upkeep import Ages
 from crossdock.engine.worker import Worker, WorkerLimits
 from crossdock.kernel.clock import VirtualClock
 from tests.integration.engine.test_runner import put, state_of
@@ -77,6 +78,33 @@ def test_a_worker_works_and_does_its_chores(connection: db.Connection, hire: Sta
     until(lambda: closed(connection, "blue"))
     assert worker.total.handled == 3
     until(lambda: done == [NOON])
+
+
+def test_a_chore_that_has_more_to_do_goes_on_after_the_next_batch(
+    connection: db.Connection, hire: Started
+) -> None:
+    left, steps = [3], []
+
+    def step(_: db.Connection, now: datetime) -> bool:
+        steps.append(now)
+        left[0] -= 1
+        return left[0] > 0
+
+    connection.execute(
+        "INSERT INTO dedupe (hash, fingerprint, type, recorded_at)"
+        " SELECT decode(md5(n::text), 'hex'), '', 'pour', %s FROM generate_series(1, 23) AS n",
+        (NOON - timedelta(days=91),),
+    )
+    connection.commit()
+    hire(chores=(step,), ages=Ages(step_rows=5))
+    until(lambda: forgotten(connection))
+    until(lambda: steps == [NOON] * 3)
+
+
+def forgotten(connection: db.Connection) -> bool:
+    found = connection.execute("SELECT NOT EXISTS (SELECT FROM dedupe)").fetchone()
+    connection.rollback()
+    return found == (True,)
 
 
 def test_a_worker_outlives_a_lost_connection(connection: db.Connection, hire: Started) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 
 from crossdock.model.orders import Tender
+from crossdock.processes.checkout import store
 from tests.integration.orders.checkouts import checkout_id, drop, extend, reserve
 from tests.integration.orders.shop import BOSTON, Shop, outside_order
 
@@ -145,3 +147,15 @@ def test_a_checkout_of_another_channel_is_not_for_the_taking(shop: Shop) -> None
     shop.settle()
     assert shop.units(receipt.order_id) == {"backordered": 1}
     assert status(shop, found) == ("reserved", 1)
+
+
+def test_checkouts_that_ended_long_ago_are_removed_in_full_steps(shop: Shop) -> None:
+    shop.stock(BOSTON, mug=9)
+    for shopper in ("ada", "bob", "cid"):
+        drop(shop, reserve(shop, shopper, ("mug", 1)))
+    kept_until = shop.clock.now() + store.KEPT
+    assert not store.keep_up(shop.connection, kept_until, limit=2)
+    late = kept_until + timedelta(seconds=1)
+    assert [store.keep_up(shop.connection, late, limit=2) for _ in range(2)] == [True, False]
+    assert shop.connection.execute("SELECT count(*) FROM checkout").fetchone() == (0,)
+    assert shop.connection.execute("SELECT count(*) FROM checkout_line").fetchone() == (0,)

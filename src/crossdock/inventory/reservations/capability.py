@@ -271,11 +271,10 @@ def _known(command: Command) -> Known:
     return command
 
 
-def expire(tx: Transaction, limit: int = 1000) -> int:
+def expire(tx: Transaction, limit: int) -> int:
     """Give up queued units whose time is over, e.g. of checkouts left behind; returns how many.
 
-    Regular work of a worker, a step of at most `limit` reservations; the caller flushes the books
-    and commits.
+    A step that begins from at most `limit` reservations; the caller flushes the books and commits.
     """
     orders = store.expired_orders(tx, limit)
     book = tx.book(ReservationBook)

@@ -9,6 +9,7 @@ from typing import Any
 from crossdock.db import Connection
 from crossdock.engine.process import Change
 from crossdock.engine.transaction import Transaction
+from crossdock.engine.upkeep_store import take_turn
 from crossdock.processes.checkout.state import CheckoutState
 
 KEPT = timedelta(days=30)
@@ -65,9 +66,14 @@ def project(tx: Transaction, changes: Sequence[Change]) -> None:
     )  # fmt: skip
 
 
-def keep_up(connection: Connection, now: datetime, limit: int = 1000) -> None:
-    """Remove checkouts that ended long ago, a small step; the caller commits."""
-    connection.execute(
+def keep_up(connection: Connection, now: datetime, limit: int = 1_000) -> bool:
+    """Remove checkouts that ended long ago, a small step; whether there may be more.
+
+    The caller commits.
+    """
+    if not take_turn(connection, "checkouts"):
+        return False
+    lines = connection.execute(
         """
         WITH old AS (
             DELETE FROM checkout WHERE id IN (
@@ -76,7 +82,8 @@ def keep_up(connection: Connection, now: datetime, limit: int = 1000) -> None:
         DELETE FROM checkout_line l USING old WHERE l.checkout_id = old.id
         """,
         (now - KEPT, limit),
-    )
+    ).rowcount
+    return lines >= limit  # Each checkout has at least one.
 
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
