@@ -271,11 +271,13 @@ class Dispatcher:
                 done.append((c, result.message))
                 continue
             wait = result.seconds if isinstance(result, TryLater) else None
-            unknown = isinstance(result, Unknown)
+            # An earlier attempt may still arrive at the other side, whatever came of this one.
+            unknown = c.unknown or isinstance(result, Unknown)
             never = unknown and self.ports[c.effect.connector].repeats(c.effect.operation)
             parked = never is Repeat.NEVER
             due = now + timedelta(days=36500) if parked else now + self._backoff(c.effect, wait)
-            later.append((c.effect.connector, c.number, due, unknown, result.error))
+            attempt = (c.effect.connector, c.number, c.effect.attempt)
+            later.append((*attempt, due, unknown, result.error))
             if parked or c.effect.attempt == self.limits.case_after_attempts:
                 kind = "effect outcome unknown" if parked else "effect keeps failing"
                 cases.append(self._case(c, kind, result.error, now))
@@ -292,7 +294,10 @@ class Dispatcher:
         now: datetime,
         cases: list[tuple[Any, ...]],
     ) -> None:
-        """Remove effects and insert their results; the first result wins."""
+        """Remove effects and insert their results; the first result wins, whoever has the lease.
+
+        A second one is a Case even if it says the same: the first is not kept to compare it with.
+        """
         if not done:
             return
         zones = store.zone_shards(connection)

@@ -89,15 +89,19 @@ def lowest_open(connection: Connection, connector: str, first_open: int) -> int 
 
 
 def put_back(connection: Connection, rows: Sequence[tuple[Any, ...]], now: datetime) -> None:
-    """End leases: (connector, number, available_at, outcome unknown, error)."""
+    """End leases: (connector, number, attempt, available_at, outcome unknown, error).
+
+    Only of that attempt: when its lease had run out, the effect may be another's by now.
+    """
     columns = [list(column) for column in zip(*rows, strict=True)]
     connection.execute(
         """
         UPDATE outbox SET available_at = v.available_at, last_error = v.error,
                leased_until = CASE WHEN v.unknown THEN %s::timestamptz END
-        FROM unnest(%s::text[], %s::bigint[], %s::timestamptz[], %s::bool[], %s::text[])
-             AS v (connector, number, available_at, unknown, error)
+        FROM unnest(%s::text[], %s::bigint[], %s::int[], %s::timestamptz[], %s::bool[], %s::text[])
+             AS v (connector, number, attempt, available_at, unknown, error)
         WHERE outbox.connector = v.connector AND outbox.number = v.number
+          AND outbox.attempt = v.attempt
         """,
         (now, *columns),
         prepare=True,
