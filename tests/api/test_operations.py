@@ -252,6 +252,31 @@ def test_the_intake_closes_while_the_oldest_message_waits_too_long(
         assert api.post("/v1/orders", json=lamp("S-2")).status_code == 201
 
 
+def test_messages_of_a_database_restored_to_an_older_state_are_waited_for_too(
+    api_url: str, api_connection: db.Connection
+) -> None:
+    with api_with(api_url, oldest_waiting_seconds=60) as api:
+        watch = operations_of(api).watch
+        watch.stop()
+        assert api.post("/v1/orders", json=lamp("S-3")).status_code == 201
+        last = api_connection.execute("SELECT max(number) FROM inbox").fetchone()
+        api_connection.execute("DELETE FROM inbox")
+        api_connection.commit()
+        for _ in range(40):
+            watch.look(api_connection)
+        watch._lost("The database does not answer.")
+        api_connection.execute("SELECT setval('inbox_number_seq', 1, false)")
+        api_connection.commit()
+        assert api.post("/v1/orders", json=lamp("S-4")).status_code == 201
+        api_connection.execute("UPDATE inbox SET recorded_at = recorded_at - interval '2 minutes'")
+        api_connection.commit()
+        watch.look(api_connection)
+        assert api.get("/ready").json()["intake"] == "closed"
+        api_connection.execute("DELETE FROM inbox")
+        api_connection.execute("SELECT setval('inbox_number_seq', %s)", last)
+        api_connection.commit()
+
+
 def test_metrics_show_how_the_last_check_of_each_invariant_ended(
     api: Client, api_connection: db.Connection
 ) -> None:

@@ -117,6 +117,8 @@ class Watch:
             connection.close()
 
     def _lost(self, problem: str) -> None:
+        """Begin anew: the database that answers next may have been restored to an older state."""
+        self._fence, self._first_open = Fence("inbox"), {}
         if problem != self.seen.problem:
             log.warning("this process cannot work", problem=problem)
         self.seen = Seen(problem, time.monotonic())

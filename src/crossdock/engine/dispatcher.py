@@ -13,10 +13,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import psycopg
 import structlog
@@ -85,6 +86,14 @@ class Breaker:
         self.probe_at = now + wait if self.failures >= limits.breaker_failures else None
 
 
+@dataclass
+class Place:
+    """From which number on one connection looks for the open effects of a connector."""
+
+    first: int = 0
+    fence: Fence = field(default_factory=lambda: Fence("outbox"))
+
+
 class Dispatcher:
     """Dispatches the effects of the ports it is given."""
 
@@ -106,8 +115,8 @@ class Dispatcher:
         self.running = False
         """In threads of its own: then failures are logged. A simulation has too many of them."""
         self.breakers = {name: Breaker() for name in self.ports}
-        self._fences = {name: Fence("outbox") for name in self.ports}
-        self._first = dict.fromkeys(self.ports, 0)
+        self._places: WeakKeyDictionary[Connection, dict[str, Place]] = WeakKeyDictionary()
+        """A new connection begins anew: its database may have been restored to an older state."""
         self._tokens = {name: (0.0, time.monotonic()) for name in self.ports}
 
     def dispatch(self, connection: Connection, connector: str) -> int:
@@ -162,11 +171,11 @@ class Dispatcher:
 
     def _first_open(self, connection: Connection, connector: str) -> int:
         """From where to look for open effects: what was sent stays in the index for a while."""
-        fence, known = self._fences[connector], self._first[connector]
-        if fence.look(connection):
-            seen = outbox_store.lowest_open(connection, connector, known)
-            self._first[connector] = known = fence.first_open(known, seen)
-        return known
+        place = self._places.setdefault(connection, {}).setdefault(connector, Place())
+        if place.fence.look(connection):
+            seen = outbox_store.lowest_open(connection, connector, place.first)
+            place.first = place.fence.first_open(place.first, seen)
+        return place.first
 
     def drain(self, connection: Connection) -> int:
         """Dispatch in this thread until nothing is due; for simulation and tests."""

@@ -121,23 +121,23 @@ def test_a_claim_planned_while_little_was_open_reads_no_backlog_per_effect(
     database_url: str, clock: VirtualClock, gone: int, left: int, keys: int
 ) -> None:
     with contextlib.closing(db.connect(database_url, autocommit=True)) as connection:
-        _open_effects(connection, gone + left, keys=gone + keys)
+        open_effects(connection, gone + left, keys=gone + keys)
         connection.execute("DELETE FROM outbox WHERE number <= %s", (gone,))
         connection.execute("VACUUM (ANALYZE) outbox")
         for _ in range(8):  # After five, PostgreSQL keeps the plan.
             assert len(_claim(connection, clock)) == keys
-        _open_effects(connection, 400, keys=400)
+        open_effects(connection, 400, keys=400)
         before = _index_rows_read(connection)
         assert len(_claim(connection, clock)) == keys + 400
         assert _index_rows_read(connection) - before < 10 * 400
 
 
-def _open_effects(connection: db.Connection, count: int, keys: int) -> None:
+def open_effects(connection: db.Connection, count: int, keys: int) -> None:
     connection.execute(
         """
         INSERT INTO outbox (id, connector, operation, order_key, key, payload, process, instance,
                             route, correlation_id, causation_id, created_at, available_at)
-        SELECT id, 'table', 'serve', 'of ' || %s || ' ' || least(n, %s), id, '', 'kettle', id, '',
+        SELECT id, 'table', 'serve', 'of ' || %s || ' ' || least(n, %s), id, '', 'kettle', id, id,
                id, id, %s, %s
         FROM (SELECT n, gen_random_uuid() AS id FROM generate_series(1, %s) AS n) AS v
         """,

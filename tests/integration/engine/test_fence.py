@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
 
 from crossdock import db
 from crossdock.engine import inbox, outbox_store, store
@@ -12,7 +15,7 @@ from crossdock.engine.effects import TryLater
 from crossdock.engine.fence import Fence
 from crossdock.engine.inbox import Inbound
 from crossdock.kernel.clock import VirtualClock
-from tests.integration.engine.test_dispatcher import Waiter
+from tests.integration.engine.test_dispatcher import Waiter, open_effects
 from tests.integration.engine.test_runner import count, put, runner_on
 from tests.integration.engine.toy import NOON, Filled, Poured, inbound, kettle_id
 
@@ -64,7 +67,66 @@ def test_an_open_effect_is_never_stepped_over(connection: db.Connection) -> None
         runner.run_until_idle()
         dispatcher.drain(connection)
     assert outbox_store.open_effects(connection) == {"table": 1}
-    assert outbox_store.lowest_open(connection, "table", dispatcher._first["table"]) is not None
+    first = dispatcher._places[connection]["table"].first
+    assert first > 0
+    assert outbox_store.lowest_open(connection, "table", first) is not None
+
+
+class Slow:
+    """A connection on which the world goes on after a look for the lowest open effect."""
+
+    def __init__(self, connection: db.Connection, meanwhile: Callable[[], None]) -> None:
+        self._connection = connection
+        self._meanwhile = meanwhile
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def execute(self, statement: Any, *args: Any, **kwargs: Any) -> Any:
+        found = self._connection.execute(statement, *args, **kwargs)
+        if "min(number)" in statement:
+            self._meanwhile()
+        return found
+
+
+def test_a_thread_steps_over_no_effect_because_of_what_another_has_seen(
+    connection: db.Connection, database_url: str
+) -> None:
+    clock = VirtualClock(NOON - timedelta(minutes=1))
+    dispatcher = Dispatcher({"table": Waiter()}, clock)
+    one, late = (db.connect(database_url) for _ in range(2))
+
+    def dispatch(by: Any, times: int = 8) -> None:
+        for _ in range(times):
+            dispatcher.dispatch(by, "table")
+
+    def goes_on() -> None:
+        late.commit()
+        dispatch(connection)
+
+    slow: Any = Slow(one, goes_on)
+    with contextlib.closing(one), contextlib.closing(late):
+        open_effects(late, 1, keys=1)
+        dispatch(connection)
+        dispatch(slow)
+        clock.move_to(NOON)
+        assert dispatcher.drain(slow) == 1
+
+
+def test_a_dispatcher_begins_anew_with_a_database_that_was_restored(
+    connection: db.Connection, database_url: str
+) -> None:
+    waiter = Waiter()
+    dispatcher = Dispatcher({"table": waiter}, VirtualClock(NOON))
+    with contextlib.closing(db.connect(database_url)) as lost:
+        open_effects(lost, 9, keys=9)
+        lost.commit()
+        for _ in range(40):
+            dispatcher.dispatch(lost, "table")
+    connection.execute("ALTER SEQUENCE outbox_number_seq RESTART WITH 5")
+    open_effects(connection, 3, keys=3)
+    connection.commit()
+    assert dispatcher.drain(connection) == 3
 
 
 def test_a_fence_waits_for_everybody_who_had_taken_a_number(
