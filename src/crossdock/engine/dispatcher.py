@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -74,13 +75,24 @@ class Breaker:
 
     failures: int = 0
     probe_at: datetime | None = None
+    raised: bool = False
+    """The last call ended in an exception: the next ones put no more than one effect in doubt."""
 
     def allowed(self, now: datetime, wanted: int, limits: DispatchLimits) -> int:
         if self.failures < limits.breaker_failures:
-            return wanted
+            return min(wanted, 1) if self.raised else wanted
         return 1 if self.probe_at is None or now >= self.probe_at else 0
 
-    def count(self, succeeded: int, failed: int, now: datetime, limits: DispatchLimits) -> None:
+    def count(
+        self,
+        succeeded: int,
+        failed: int,
+        now: datetime,
+        limits: DispatchLimits,
+        *,
+        raised: bool = False,
+    ) -> None:
+        self.raised = raised
         self.failures = 0 if succeeded else self.failures + failed
         wait = timedelta(seconds=limits.breaker_wait_seconds)
         self.probe_at = now + wait if self.failures >= limits.breaker_failures else None
@@ -129,29 +141,29 @@ class Dispatcher:
         lease = timedelta(seconds=self.limits.lease_seconds)
         outbox_store.plan_by_number(connection)
         first_open = self._first_open(connection, connector)
-        claimed = outbox_store.claim(connection, connector, now, now + lease, most, first_open)
+        claimed = outbox_store.claim(
+            connection, connector, now, now + lease, most, first_open, partial(_together, port)
+        )
         connection.commit()
         if not claimed:
             return 0
         begun = time.perf_counter()
         results = self._call(port, claimed)
-        self._count(connector, claimed, results, time.perf_counter() - begun, now)
+        self._tell(connector, claimed, results, time.perf_counter() - begun)
         self._finish(connection, claimed, results)
         connection.commit()
         return len(claimed)
 
-    def _count(
+    def _tell(
         self,
         connector: str,
         claimed: Sequence[ClaimedEffect],
         results: Sequence[EffectResult],
         seconds: float,
-        now: datetime,
     ) -> None:
-        """What a call came to: for the circuit breaker, the figures, the log and the traces."""
+        """What a call came to: for the figures, the log and the traces."""
         failed = [c for c, r in zip(claimed, results, strict=True) if not isinstance(r, Done)]
         breaker = self.breakers[connector]
-        breaker.count(len(results) - len(failed), len(failed), now, self.limits)
         is_open = breaker.failures >= self.limits.breaker_failures
         self.figures.called(connector, claimed, results, seconds, self.clock.now())
         self.figures.breaker(connector, breaker.failures, is_open)
@@ -234,36 +246,19 @@ class Dispatcher:
 
     def _call(self, port: Port, claimed: Sequence[ClaimedEffect]) -> list[EffectResult]:
         """One result per effect; an exception of the port is an unknown outcome of all it had."""
-        results: dict[int, EffectResult] = {}
-        unknown = [c for c in claimed if c.unknown]
-        for c in unknown:
-            if port.repeats(c.effect.operation) is Repeat.NEVER:
-                results[c.number] = Unknown("an earlier attempt ended without a known outcome")
-        to_look_up = [c for c in unknown if port.repeats(c.effect.operation) is Repeat.LOOKUP]
-        if to_look_up:
-            found = self._look_up(port, [c.effect for c in to_look_up])
-            for c, answer in zip(to_look_up, found, strict=True):
-                if isinstance(answer, Unknown):
-                    results[c.number] = answer
-                elif answer is not None:
-                    results[c.number] = Done(answer)
-        rest = [c for c in claimed if c.number not in results]
-        if rest:
-            try:
-                answers = port.send([c.effect for c in rest])
-                assert len(answers) == len(rest), f"{port.name} lost count of its effects"
-            except Exception as error:
-                answers = [Unknown(f"{type(error).__name__}: {error}")] * len(rest)
-            results.update({c.number: answer for c, answer in zip(rest, answers, strict=True)})
-        return [results[c.number] for c in claimed]
-
-    def _look_up(
-        self, port: Port, effects: Sequence[PendingEffect]
-    ) -> Sequence[Message | Unknown | None]:
+        breaker = self.breakers[port.name]
         try:
-            return port.look_up(effects)
+            known = _before_sending(port, claimed[0])
+            if known is not None:
+                return [known]
+            answers = port.send([c.effect for c in claimed])
+            assert len(answers) == len(claimed), f"{port.name} lost count of its effects"
         except Exception as error:
-            return [Unknown(f"{type(error).__name__}: {error}")] * len(effects)
+            breaker.count(0, 1, self.clock.now(), self.limits, raised=True)
+            return [Unknown(_said(error))] * len(claimed)
+        done = sum(isinstance(answer, Done) for answer in answers)
+        breaker.count(done, len(answers) - done, self.clock.now(), self.limits)
+        return answers
 
     def _finish(
         self,
@@ -282,8 +277,8 @@ class Dispatcher:
             wait = result.seconds if isinstance(result, TryLater) else None
             # An earlier attempt may still arrive at the other side, whatever came of this one.
             unknown = c.unknown or isinstance(result, Unknown)
-            never = unknown and self.ports[c.effect.connector].repeats(c.effect.operation)
-            parked = never is Repeat.NEVER
+            port = self.ports[c.effect.connector]
+            parked = unknown and _repeat_of(port, c.effect) is Repeat.NEVER
             due = now + timedelta(days=36500) if parked else now + self._backoff(c.effect, wait)
             attempt = (c.effect.connector, c.number, c.effect.attempt)
             later.append((*attempt, due, unknown, result.error))
@@ -336,3 +331,43 @@ class Dispatcher:
         case_id = derive(effect.created_at, "case", effect.id, kind)
         where = (c.to.process, c.to.instance, c.correlation_id, now)
         return (case_id, kind, effect.order_key, detail, 2, *where)
+
+
+def _together(port: Port, due: Sequence[ClaimedEffect]) -> list[ClaimedEffect]:
+    """What the next call carries: the oldest effect by itself, or all that may share one.
+
+    When a call is lost or raises, nobody knows which of its effects were done. So one that must not
+    be repeated has a call of its own, and one that may be to blame brings down no other.
+    """
+    if due and _is_sent_alone(port, due[0]):
+        return [due[0]]
+    return [c for c in due if not _is_sent_alone(port, c)]
+
+
+def _is_sent_alone(port: Port, c: ClaimedEffect) -> bool:
+    return c.unknown or _repeat_of(port, c.effect) not in (Repeat.IDEMPOTENT, Repeat.LOOKUP)
+
+
+def _before_sending(port: Port, c: ClaimedEffect) -> EffectResult | None:
+    """The result of an effect that need not or must not be sent (now); None for all others."""
+    repeat = _repeat_of(port, c.effect)
+    if isinstance(repeat, TryLater):
+        return repeat
+    if not c.unknown or repeat is Repeat.IDEMPOTENT:
+        return None
+    if repeat is Repeat.NEVER:
+        return Unknown("an earlier attempt ended without a known outcome")
+    [found] = port.look_up([c.effect])
+    return None if found is None else Done(found)
+
+
+def _repeat_of(port: Port, effect: PendingEffect) -> Repeat | TryLater:
+    """What the port declares; an effect of which it cannot say that is not sent."""
+    try:
+        return port.repeats(effect.operation)
+    except Exception as error:
+        return TryLater(f"not sent, {_said(error)}")
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -19,7 +19,7 @@ class Repeat(StrEnum):
     LOOKUP = "lookup"
     """Ask by our reference first, send only what is not there."""
     NEVER = "never_repeat"
-    """A person decides: the unknown outcome becomes a Case."""
+    """A person decides: the unknown outcome becomes a Case. Each effect has a call of its own."""
 
 
 class PendingEffect(NamedTuple):
@@ -58,7 +58,10 @@ EffectResult = Done | TryLater | Unknown
 
 
 class Port(Protocol):
-    """One outside system as the dispatcher sees it. Called from threads, outside transactions."""
+    """One outside system as the dispatcher sees it. Called from threads, outside transactions.
+
+    An exception leaves all effects of its call unknown; they are tried again one by one.
+    """
 
     name: str
     most_per_second: float | None

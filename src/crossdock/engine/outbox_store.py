@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -33,8 +33,11 @@ def claim(
     until: datetime,
     limit: int,
     first_open: int = 0,
+    choose: Callable[[list[ClaimedEffect]], list[ClaimedEffect]] = list,
 ) -> list[ClaimedEffect]:
     """Lease the oldest due effects, at most one per order key; none is numbered below `first_open`.
+
+    Of those found only the ones that `choose` returns are leased.
 
     An effect is taken only when no older one of its key is left, so that a failing effect holds
     back its own key and nothing else. Looked up per effect, which OFFSET 0 sees to: a join would
@@ -57,14 +60,7 @@ def claim(
         """,
         (connector, first_open, now, now, limit),
     )
-    if rows:
-        connection.execute(
-            "UPDATE outbox SET leased_until = %s, attempt = attempt + 1"
-            " WHERE connector = %s AND number = ANY(%s)",
-            (until, connector, [row[0] for row in rows]),
-            prepare=True,
-        )
-    return [
+    due = [
         ClaimedEffect(
             PendingEffect(row[1], connector, *row[2:8]),
             row[0],
@@ -75,6 +71,15 @@ def claim(
         )
         for row in rows
     ]
+    chosen = choose(due)
+    if chosen:
+        connection.execute(
+            "UPDATE outbox SET leased_until = %s, attempt = attempt + 1"
+            " WHERE connector = %s AND number = ANY(%s)",
+            (until, connector, [c.number for c in chosen]),
+            prepare=True,
+        )
+    return chosen
 
 
 def lowest_open(connection: Connection, connector: str, first_open: int) -> int | None:

@@ -286,6 +286,67 @@ def test_what_was_once_unknown_is_looked_up_before_each_later_try(
     assert set(waiter.served.values()) == {1}
 
 
+class Clumsy(Waiter):
+    """Breaks over one order, before it has served any of the effects it was given."""
+
+    breaks_over = ""
+
+    def send(self, effects: Sequence[PendingEffect]) -> list[EffectResult]:
+        if any(effect.order_key == self.breaks_over for effect in effects):
+            self.calls.append([effect.key for effect in effects])
+            raise KeyError("table")
+        return super().send(effects)
+
+
+@pytest.mark.parametrize("repeat", Repeat)
+def test_an_effect_over_which_a_port_breaks_holds_back_only_its_own_key(
+    connection: db.Connection, clock: VirtualClock, repeat: Repeat
+) -> None:
+    served_kettles(connection, clock, "blue", "red", "green", "white")
+    waiter = Clumsy(repeat)
+    waiter.breaks_over = kettle_id("red")
+    dispatcher = Dispatcher({"table": waiter}, clock)
+    for minute in range(2):
+        clock.move_to(NOON + timedelta(minutes=minute))
+        dispatcher.drain(connection)
+    assert len(waiter.served) == 6 and set(waiter.served.values()) == {1}
+    assert count(connection, "outbox") == 2, "both of red"
+    assert count(connection, "case_file") == (repeat is Repeat.NEVER)
+
+
+def test_after_a_call_that_broke_the_next_ones_carry_one_effect_until_one_is_answered(
+    connection: db.Connection, clock: VirtualClock
+) -> None:
+    open_effects(connection, 12, keys=12)
+    waiter = Waiter()
+    dispatcher = Dispatcher({"table": waiter}, clock, DispatchLimits(batch=4))
+    keys = connection.execute("SELECT order_key FROM outbox ORDER BY number").fetchall()
+    for number in (0, 4, 5):
+        waiter.mood[keys[number][0]] = [ConnectionError("no way there")]
+    assert [dispatcher.dispatch(connection, "table") for _ in range(5)] == [4, 1, 1, 1, 4]
+
+
+def test_an_operation_of_which_a_port_cannot_say_how_it_repeats_is_not_sent(
+    connection: db.Connection, clock: VirtualClock
+) -> None:
+    class Strict(Waiter):
+        def repeats(self, operation: str) -> Repeat:
+            return {"serve": self.repeat}[operation]
+
+    open_effects(connection, 3, keys=3)
+    connection.execute("UPDATE outbox SET operation = 'dance' WHERE number = 2")
+    waiter = Strict()
+    dispatcher = Dispatcher({"table": waiter}, clock, DispatchLimits(case_after_attempts=1))
+    assert dispatcher.drain(connection) == 3
+    assert [len(call) for call in waiter.calls] == [2]
+    assert dispatcher.breakers["table"].failures == 0
+    rows = connection.execute("SELECT operation, last_error FROM outbox").fetchall()
+    assert rows == [("dance", "not sent, KeyError: 'dance'")]
+    assert connection.execute("SELECT kind FROM case_file").fetchall() == [
+        ("effect keeps failing",)
+    ]
+
+
 def test_a_system_that_is_down_gets_a_probe_and_not_the_whole_queue(
     connection: db.Connection, clock: VirtualClock
 ) -> None:
