@@ -99,6 +99,31 @@ class Breaker:
 
 
 @dataclass
+class Rate:
+    """How many effects may be sent now: those of one second at most are saved up, or one."""
+
+    then: float
+    tokens: float = 0.0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self, wanted: int, per_second: float | None, instant: float) -> int:
+        """So many of those wanted may be sent; `instant` in seconds, as `time.monotonic` says."""
+        if per_second is None:
+            return wanted
+        with self.lock:
+            tokens = self.tokens + (instant - self.then) * per_second
+            tokens = min(tokens, max(per_second, 1.0))
+            taken = max(0, min(int(tokens), wanted))
+            self.tokens, self.then = tokens - taken, instant
+            return taken
+
+    def give_back(self, unused: int) -> None:
+        """Of those taken, so many were not sent."""
+        with self.lock:
+            self.tokens += unused
+
+
+@dataclass
 class Place:
     """From which number on one connection looks for the open effects of a connector."""
 
@@ -129,13 +154,14 @@ class Dispatcher:
         self.breakers = {name: Breaker() for name in self.ports}
         self._places: WeakKeyDictionary[Connection, dict[str, Place]] = WeakKeyDictionary()
         """A new connection begins anew: its database may have been restored to an older state."""
-        self._tokens = {name: (0.0, time.monotonic()) for name in self.ports}
+        self.rates = {name: Rate(time.monotonic()) for name in self.ports}
 
     def dispatch(self, connection: Connection, connector: str) -> int:
         """Claim, call and finish one batch of a connector's effects; returns how many."""
         port, now = self.ports[connector], self.clock.now()
-        breaker = self.breakers[connector]
-        most = breaker.allowed(now, self._within_rate(port), self.limits)
+        rate = self.rates[connector]
+        most = self.breakers[connector].allowed(now, self.limits.batch, self.limits)
+        most = rate.take(most, port.most_per_second, time.monotonic())
         if most < 1:
             return 0
         lease = timedelta(seconds=self.limits.lease_seconds)
@@ -145,6 +171,7 @@ class Dispatcher:
             connection, connector, now, now + lease, most, first_open, partial(_together, port)
         )
         connection.commit()
+        rate.give_back(most - len(claimed))
         if not claimed:
             return 0
         begun = time.perf_counter()
@@ -233,16 +260,6 @@ class Dispatcher:
                 stop.wait(idle)
         if connection is not None:
             connection.close()
-
-    def _within_rate(self, port: Port) -> int:
-        if port.most_per_second is None:
-            return self.limits.batch
-        tokens, then = self._tokens[port.name]
-        instant = time.monotonic()
-        tokens = min(port.most_per_second, tokens + (instant - then) * port.most_per_second)
-        taken = min(int(tokens), self.limits.batch)
-        self._tokens[port.name] = (tokens - taken, instant)
-        return taken
 
     def _call(self, port: Port, claimed: Sequence[ClaimedEffect]) -> list[EffectResult]:
         """One result per effect; an exception of the port is an unknown outcome of all it had."""

@@ -65,7 +65,8 @@ class Port(Protocol):
 
     name: str
     most_per_second: float | None
-    """The rate limit of the other side, or None."""
+    """Effects per second, or None. Each dispatcher process keeps to it by itself: of the other
+    side's limit this is the share of one."""
 
     def repeats(self, operation: str) -> Repeat: ...
 

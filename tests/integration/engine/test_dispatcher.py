@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
@@ -12,7 +13,7 @@ import pytest
 
 from crossdock import db
 from crossdock.engine import outbox_store
-from crossdock.engine.dispatcher import Dispatcher, DispatchLimits
+from crossdock.engine.dispatcher import Dispatcher, DispatchLimits, Rate
 from crossdock.engine.effects import (
     ClaimedEffect,
     Done,
@@ -365,6 +366,32 @@ def test_a_system_that_is_down_gets_a_probe_and_not_the_whole_queue(
     clock.move_to(NOON + timedelta(minutes=20))
     dispatcher.drain(connection)
     assert sum(waiter.served.values()) == 60
+
+
+def test_a_rate_limit_is_used_up_by_what_is_sent_alone(
+    connection: db.Connection, clock: VirtualClock
+) -> None:
+    waiter = Waiter()
+    waiter.most_per_second = 1e-6
+    dispatcher = Dispatcher({"table": waiter}, clock)
+    dispatcher.rates["table"] = Rate(time.monotonic(), tokens=1.0)
+    assert dispatcher.dispatch(connection, "table") == 0, "nothing is open"
+    open_effects(connection, 3, keys=3)
+    assert [dispatcher.dispatch(connection, "table") for _ in range(3)] == [1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("per_second", "taken"), [(0.5, [0, 1, 0, 1, 0]), (1.0, [1] * 5), (20.0, [10] * 5)]
+)
+def test_a_rate_lets_through_what_it_says(per_second: float, taken: list[int]) -> None:
+    rate = Rate(0.0)
+    assert [rate.take(10, per_second, second) for second in range(1, 6)] == taken
+
+
+def test_a_rate_saves_up_no_more_than_a_second() -> None:
+    assert Rate(0.0).take(100, 20.0, 3600.0) == 20
+    assert Rate(0.0).take(100, 0.1, 3600.0) == 1
+    assert Rate(0.0).take(100, None, 0.0) == 100
 
 
 def test_threads_send_everything_once(
