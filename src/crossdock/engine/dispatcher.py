@@ -56,7 +56,9 @@ class DispatchLimits:
     """How effects are claimed, repeated and given up on."""
 
     batch: int = 256
-    """Effects claimed at once per connector."""
+    """Effects claimed at once per connector, and no more than half a lease should do for."""
+    first_batch: int = 32
+    """The same, before it is known how long a connector takes."""
     lease_seconds: float = 120.0
     """How long a claimed effect is nobody else's."""
     first_wait_seconds: float = 2.0
@@ -155,12 +157,14 @@ class Dispatcher:
         self._places: WeakKeyDictionary[Connection, dict[str, Place]] = WeakKeyDictionary()
         """A new connection begins anew: its database may have been restored to an older state."""
         self.rates = {name: Rate(time.monotonic()) for name in self.ports}
+        self._most = dict.fromkeys(self.ports, min(self.limits.first_batch, self.limits.batch))
+        """Effects of a connector that its next lease has room for."""
 
     def dispatch(self, connection: Connection, connector: str) -> int:
         """Claim, call and finish one batch of a connector's effects; returns how many."""
         port, now = self.ports[connector], self.clock.now()
         rate = self.rates[connector]
-        most = self.breakers[connector].allowed(now, self.limits.batch, self.limits)
+        most = self.breakers[connector].allowed(now, self._most[connector], self.limits)
         most = rate.take(most, port.most_per_second, time.monotonic())
         if most < 1:
             return 0
@@ -175,7 +179,7 @@ class Dispatcher:
         if not claimed:
             return 0
         begun = time.perf_counter()
-        results = self._call(port, claimed)
+        results = self._call(connector, claimed)
         self._tell(connector, claimed, results, time.perf_counter() - begun)
         self._finish(connection, claimed, results)
         connection.commit()
@@ -261,9 +265,9 @@ class Dispatcher:
         if connection is not None:
             connection.close()
 
-    def _call(self, port: Port, claimed: Sequence[ClaimedEffect]) -> list[EffectResult]:
+    def _call(self, connector: str, claimed: Sequence[ClaimedEffect]) -> list[EffectResult]:
         """One result per effect; an exception of the port is an unknown outcome of all it had."""
-        breaker = self.breakers[port.name]
+        port, begun = self.ports[connector], self.clock.now()
         try:
             known = _before_sending(port, claimed[0])
             if known is not None:
@@ -271,11 +275,29 @@ class Dispatcher:
             answers = port.send([c.effect for c in claimed])
             assert len(answers) == len(claimed), f"{port.name} lost count of its effects"
         except Exception as error:
-            breaker.count(0, 1, self.clock.now(), self.limits, raised=True)
+            self._learn(connector, begun, len(claimed), 0, 1, raised=True)
             return [Unknown(_said(error))] * len(claimed)
         done = sum(isinstance(answer, Done) for answer in answers)
-        breaker.count(done, len(answers) - done, self.clock.now(), self.limits)
+        self._learn(connector, begun, len(claimed), done, len(claimed) - done)
         return answers
+
+    def _learn(
+        self,
+        connector: str,
+        begun: datetime,
+        sent: int,
+        succeeded: int,
+        failed: int,
+        *,
+        raised: bool = False,
+    ) -> None:
+        """From a call for the next ones: whether to make them, and how many effects they carry."""
+        now, limits = self.clock.now(), self.limits
+        self.breakers[connector].count(succeeded, failed, now, limits, raised=raised)
+        most, seconds = limits.batch, (now - begun).total_seconds()
+        if seconds > 0:
+            most = min(most, int(limits.lease_seconds / 2 / seconds * sent))
+        self._most[connector] = max(1, most)
 
     def _finish(
         self,

@@ -71,7 +71,10 @@ class Port(Protocol):
     def repeats(self, operation: str) -> Repeat: ...
 
     def send(self, effects: Sequence[PendingEffect]) -> list[EffectResult]:
-        """Do all of them; one result per effect, in their order."""
+        """Do all of them; one result per effect, in their order.
+
+        What is not answered when its lease ends is another's to send: give each call a time-out.
+        """
         ...
 
     def look_up(self, effects: Sequence[PendingEffect]) -> list[Message | None]:

@@ -287,6 +287,26 @@ def test_what_was_once_unknown_is_looked_up_before_each_later_try(
     assert set(waiter.served.values()) == {1}
 
 
+def test_no_more_is_claimed_than_is_answered_long_before_the_lease_ends(
+    connection: db.Connection, clock: VirtualClock
+) -> None:
+    class Slow(Waiter):
+        seconds = 5
+
+        def send(self, effects: Sequence[PendingEffect]) -> list[EffectResult]:
+            clock.move_to(clock.now() + timedelta(seconds=self.seconds * len(effects)))
+            return super().send(effects)
+
+    open_effects(connection, 90, keys=90)
+    waiter = Slow()
+    limits = DispatchLimits(batch=20, first_batch=4, lease_seconds=120)
+    dispatcher = Dispatcher({"table": waiter}, clock, limits)
+    for seconds in (5, 40, 300, 0, 0):
+        waiter.seconds = seconds
+        dispatcher.dispatch(connection, "table")
+    assert [len(call) for call in waiter.calls] == [4, 12, 1, 1, 20]
+
+
 class Clumsy(Waiter):
     """Breaks over one order, before it has served any of the effects it was given."""
 
