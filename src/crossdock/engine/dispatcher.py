@@ -37,6 +37,7 @@ from crossdock.engine.effects import (
 from crossdock.engine.fence import Fence
 from crossdock.engine.figures import DispatchFigures
 from crossdock.engine.routing import shard_number
+from crossdock.engine.throttle import Breaker, Pace, Rate
 from crossdock.kernel.clock import Clock
 from crossdock.kernel.ids import derive
 from crossdock.kernel.messages import Message, encode
@@ -72,60 +73,6 @@ class DispatchLimits:
 
 
 @dataclass
-class Breaker:
-    """Stops calling a system that fails, and asks now and then with a single effect."""
-
-    failures: int = 0
-    probe_at: datetime | None = None
-    raised: bool = False
-    """The last call ended in an exception: the next ones put no more than one effect in doubt."""
-
-    def allowed(self, now: datetime, wanted: int, limits: DispatchLimits) -> int:
-        if self.failures < limits.breaker_failures:
-            return min(wanted, 1) if self.raised else wanted
-        return 1 if self.probe_at is None or now >= self.probe_at else 0
-
-    def count(
-        self,
-        succeeded: int,
-        failed: int,
-        now: datetime,
-        limits: DispatchLimits,
-        *,
-        raised: bool = False,
-    ) -> None:
-        self.raised = raised
-        self.failures = 0 if succeeded else self.failures + failed
-        wait = timedelta(seconds=limits.breaker_wait_seconds)
-        self.probe_at = now + wait if self.failures >= limits.breaker_failures else None
-
-
-@dataclass
-class Rate:
-    """How many effects may be sent now: those of one second at most are saved up, or one."""
-
-    then: float
-    tokens: float = 0.0
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def take(self, wanted: int, per_second: float | None, instant: float) -> int:
-        """So many of those wanted may be sent; `instant` in seconds, as `time.monotonic` says."""
-        if per_second is None:
-            return wanted
-        with self.lock:
-            tokens = self.tokens + (instant - self.then) * per_second
-            tokens = min(tokens, max(per_second, 1.0))
-            taken = max(0, min(int(tokens), wanted))
-            self.tokens, self.then = tokens - taken, instant
-            return taken
-
-    def give_back(self, unused: int) -> None:
-        """Of those taken, so many were not sent."""
-        with self.lock:
-            self.tokens += unused
-
-
-@dataclass
 class Place:
     """From which number on one connection looks for the open effects of a connector."""
 
@@ -153,18 +100,20 @@ class Dispatcher:
         self.tracing = tracing
         self.running = False
         """In threads of its own: then failures are logged. A simulation has too many of them."""
-        self.breakers = {name: Breaker() for name in self.ports}
+        breaking = (self.limits.breaker_failures, self.limits.breaker_wait_seconds)
+        self.breakers = {name: Breaker(*breaking) for name in self.ports}
+        self.rates = {name: Rate(time.monotonic()) for name in self.ports}
+        most = min(self.limits.first_batch, self.limits.batch)
+        pace = (self.limits.lease_seconds, self.limits.batch, most)
+        self.paces = {name: Pace(*pace) for name in self.ports}
         self._places: WeakKeyDictionary[Connection, dict[str, Place]] = WeakKeyDictionary()
         """A new connection begins anew: its database may have been restored to an older state."""
-        self.rates = {name: Rate(time.monotonic()) for name in self.ports}
-        self._most = dict.fromkeys(self.ports, min(self.limits.first_batch, self.limits.batch))
-        """Effects of a connector that its next lease has room for."""
 
     def dispatch(self, connection: Connection, connector: str) -> int:
         """Claim, call and finish one batch of a connector's effects; returns how many."""
         port, now = self.ports[connector], self.clock.now()
         rate = self.rates[connector]
-        most = self.breakers[connector].allowed(now, self._most[connector], self.limits)
+        most = self.breakers[connector].allowed(now, self.paces[connector].most)
         most = rate.take(most, port.most_per_second, time.monotonic())
         if most < 1:
             return 0
@@ -195,9 +144,8 @@ class Dispatcher:
         """What a call came to: for the figures, the log and the traces."""
         failed = [c for c, r in zip(claimed, results, strict=True) if not isinstance(r, Done)]
         breaker = self.breakers[connector]
-        is_open = breaker.failures >= self.limits.breaker_failures
         self.figures.called(connector, claimed, results, seconds, self.clock.now())
-        self.figures.breaker(connector, breaker.failures, is_open)
+        self.figures.breaker(connector, breaker.failures, breaker.is_open)
         if self.tracing is not None:
             self.tracing.sent(claimed, results, seconds)
         if failed and self.running:
@@ -209,7 +157,7 @@ class Dispatcher:
                 sent=len(claimed),
                 operations=dict(Counter(c.effect.operation for c in failed)),
                 correlation_ids=[c.correlation_id for c in failed[:LOGGED]],
-                breaker_open=is_open,
+                breaker_open=breaker.is_open,
             )
 
     def _first_open(self, connection: Connection, connector: str) -> int:
@@ -268,36 +216,21 @@ class Dispatcher:
     def _call(self, connector: str, claimed: Sequence[ClaimedEffect]) -> list[EffectResult]:
         """One result per effect; an exception of the port is an unknown outcome of all it had."""
         port, begun = self.ports[connector], self.clock.now()
+        done, failed, raised = 0, 1, True
         try:
             known = _before_sending(port, claimed[0])
             if known is not None:
                 return [known]
             answers = port.send([c.effect for c in claimed])
             assert len(answers) == len(claimed), f"{port.name} lost count of its effects"
+            done = sum(isinstance(answer, Done) for answer in answers)
+            failed, raised = len(answers) - done, False
         except Exception as error:
-            self._learn(connector, begun, len(claimed), 0, 1, raised=True)
-            return [Unknown(_said(error))] * len(claimed)
-        done = sum(isinstance(answer, Done) for answer in answers)
-        self._learn(connector, begun, len(claimed), done, len(claimed) - done)
+            answers = [Unknown(_said(error))] * len(claimed)
+        now = self.clock.now()
+        self.breakers[connector].count(done, failed, now, raised=raised)
+        self.paces[connector].learn((now - begun).total_seconds(), len(claimed))
         return answers
-
-    def _learn(
-        self,
-        connector: str,
-        begun: datetime,
-        sent: int,
-        succeeded: int,
-        failed: int,
-        *,
-        raised: bool = False,
-    ) -> None:
-        """From a call for the next ones: whether to make them, and how many effects they carry."""
-        now, limits = self.clock.now(), self.limits
-        self.breakers[connector].count(succeeded, failed, now, limits, raised=raised)
-        most, seconds = limits.batch, (now - begun).total_seconds()
-        if seconds > 0:
-            most = min(most, int(limits.lease_seconds / 2 / seconds * sent))
-        self._most[connector] = max(1, most)
 
     def _finish(
         self,

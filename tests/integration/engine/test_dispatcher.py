@@ -13,7 +13,7 @@ import pytest
 
 from crossdock import db
 from crossdock.engine import outbox_store
-from crossdock.engine.dispatcher import Dispatcher, DispatchLimits, Rate
+from crossdock.engine.dispatcher import Dispatcher, DispatchLimits
 from crossdock.engine.effects import (
     ClaimedEffect,
     Done,
@@ -24,6 +24,7 @@ from crossdock.engine.effects import (
     Unknown,
 )
 from crossdock.engine.runner import Runner
+from crossdock.engine.throttle import Rate
 from crossdock.kernel.clock import VirtualClock
 from crossdock.kernel.messages import Message
 from tests.integration.engine.test_runner import count, put, state_of
