@@ -389,6 +389,22 @@ def test_a_system_that_is_down_gets_a_probe_and_not_the_whole_queue(
     assert sum(waiter.served.values()) == 60
 
 
+def test_a_system_that_times_out_is_left_alone_from_the_end_of_its_call(
+    connection: db.Connection, clock: VirtualClock
+) -> None:
+    class TimesOut(Waiter):
+        def send(self, effects: Sequence[PendingEffect]) -> list[EffectResult]:
+            clock.move_to(clock.now() + timedelta(seconds=60))
+            return [Unknown("no answer")] * len(effects)
+
+    open_effects(connection, 3, keys=3)
+    limits = DispatchLimits(batch=1, breaker_failures=1, breaker_wait_seconds=30)
+    dispatcher = Dispatcher({"table": TimesOut()}, clock, limits)
+    assert [dispatcher.dispatch(connection, "table") for _ in range(2)] == [1, 0]
+    clock.move_to(clock.now() + timedelta(seconds=30))
+    assert dispatcher.dispatch(connection, "table") == 1
+
+
 def test_a_rate_limit_is_used_up_by_what_is_sent_alone(
     connection: db.Connection, clock: VirtualClock
 ) -> None:
