@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 import structlog
 
-from crossdock.engine import dead_letters, store
+from crossdock.engine import dead_letters, store, suspect_store
 from crossdock.engine.batch import Batch, Recorder, Watch
 from crossdock.engine.fence import Fence
 from crossdock.engine.process import WorkerTooOld
@@ -116,9 +116,9 @@ class Runner:
                 self.connection.rollback()
             if self.notes is not None and not self.notes.closed:
                 if isinstance(error, TOO_SLOW):
-                    store.suspect_tried(self.notes, self.name, self.limits.messages)
+                    suspect_store.suspect_tried(self.notes, self.name, self.limits.messages)
                 else:
-                    store.forget_tried(self.notes, self.name)
+                    suspect_store.forget_tried(self.notes, self.name)
             raise
 
     def run_until_idle(self, most: int = 1_000_000) -> Outcome:
@@ -164,21 +164,21 @@ class Runner:
         if moved:
             store.save_last_entries(connection, moved)
         if self.notes is not None:
-            store.clear_attempt(connection, self.name)
+            suspect_store.clear_attempt(connection, self.name)
         return outcome
 
     def _choose(self, held: list[int], now: datetime) -> tuple[list[StoredMessage], bool]:
         """The batch's messages; a single one, which is to stay alone, where a worker died."""
         connection, limits = self.connection, self.limits
         if self.notes is not None:
-            for worker, shards in store.dead_attempts(connection, self.name, held):
-                store.suspect(self.notes, shards, max(8, limits.messages // len(shards)))
-                store.clear_attempt(self.notes, worker)
-            suspects = store.suspects(self.notes, held)
+            for worker, shards in suspect_store.dead_attempts(connection, self.name, held):
+                suspect_store.suspect(self.notes, shards, max(8, limits.messages // len(shards)))
+                suspect_store.clear_attempt(self.notes, worker)
+            suspects = suspect_store.suspects(self.notes, held)
             alone = self._choose_one(suspects, now) if suspects else None
             if alone is not None:
                 return [alone], True
-            store.note_attempt(self.notes, self.name, held, now)
+            suspect_store.note_attempt(self.notes, self.name, held, now)
         per_shard = max(8, limits.messages // len(held))
         messages = store.read_due_timers(connection, held, now, per_shard, limits.messages)
         room = limits.messages - len(messages)
@@ -189,7 +189,7 @@ class Runner:
         return messages, False
 
     def _choose_one(
-        self, suspects: dict[int, store.Suspect], now: datetime
+        self, suspects: dict[int, suspect_store.Suspect], now: datetime
     ) -> StoredMessage | None:
         """One message of a shard over which a worker died; a second death over it makes it dead.
 
@@ -202,16 +202,16 @@ class Runner:
             waiting = [m for m in waiting if m.number is not None and m.number <= until]
             message = next(iter(due + waiting), None)
             if message is None:
-                store.clear_suspects(self.connection, [shard])
+                suspect_store.clear_suspects(self.connection, [shard])
                 continue
             if last_tried == message.id and tries >= MOST_DEATHS:
                 self._bury(message, "the worker died twice over this message alone", "", now)
-                store.note_suspect(self.notes, shard, None)
+                suspect_store.note_suspect(self.notes, shard, None)
                 continue
-            store.note_suspect(self.notes, shard, message.id)
-            store.note_attempt(self.notes, self.name, [shard], now)
+            suspect_store.note_suspect(self.notes, shard, message.id)
+            suspect_store.note_attempt(self.notes, self.name, [shard], now)
             if len(due + waiting) == 1:
-                store.clear_suspects(self.connection, [shard])
+                suspect_store.clear_suspects(self.connection, [shard])
             return message
         return None
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import structlog
 
-from crossdock.engine import store, upkeep
+from crossdock.engine import store, suspect_store, upkeep
 from crossdock.engine.figures import WorkerFigures
 from crossdock.engine.process import WorkerTooOld
 from crossdock.engine.registry import Registry
@@ -107,7 +107,7 @@ class Worker:
         connection, notes = self.connect(False), self.connect(True)
         store.forgo_durability(notes)
         if self._was_open:  # We outlived the trouble: nobody died over what we tried last.
-            store.forget_tried(notes, self.name)
+            suspect_store.forget_tried(notes, self.name)
         self._was_open = True
         runner = Runner(
             self.registry,
