@@ -109,6 +109,18 @@ def test_a_season_that_ends_makes_its_stock_cheap_to_use() -> None:
     assert credit(NOON.date()) == -800
 
 
+def test_what_has_lain_for_long_is_in_danger_of_a_markdown() -> None:
+    cost = Cost(markdown=Markdown(percent=40, aged_after_days=90, aged_within_days=180))
+
+    def credit(days: int) -> int:
+        received = NOON.date() - timedelta(days=days)
+        return part_of(costing(cost), sku("coat", first_received_on=received)).markdown
+
+    assert credit(90) == 0
+    assert credit(180) == -400
+    assert credit(1_000) == -800
+
+
 def test_old_stock_is_used_before_new() -> None:
     cost = Cost(markdown=Markdown(percent=40, aged_after_days=90, aged_within_days=180))
     nodes = [node("new"), node("old")]

@@ -144,6 +144,7 @@ def product_facts(
             price_minor=product.price,
             cost_minor=product.cost,
             season_end=product.season_end,
+            first_received_on=product.first_received_on,
             markdown_percent=product.markdown_percent,
             dangerous_goods=product.dangerous_goods,
             shelf_life_days=product.minimum_remaining_days if product.tracks_lots else None,

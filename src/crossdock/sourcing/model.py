@@ -167,12 +167,14 @@ class SkuFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     price_minor: int = 0
     cost_minor: int = 0
     season_end: date | None = None
+    first_received_on: date | None = None
+    """Since when the stock ages, where nothing is known of a node's own."""
     markdown_percent: int | None = None
     """Overrides the policy's."""
     dangerous_goods: str = ""
     """UN class or a word of the policy (`lithium`, `limited_quantity`); empty is harmless."""
     shelf_life_days: int | None = None
-    """Days of life the customer is owed on arrival; needs lots in the stock to be checked."""
+    """Days of life the customer is owed on arrival; checked where the stock has lots with dates."""
     max_transit_days: int | None = None
     requires: tuple[str, ...] = ()
     """Capabilities a node must have to send it."""

@@ -51,6 +51,9 @@ class Product:
         self.markdown_rate = percent if markdown.percent else 0
         self.season_ends = facts.season_end.toordinal() if facts.season_end else None
         self.markdown_unit = self._by_season(policy, today)
+        if facts.first_received_on is not None:
+            age = (today - facts.first_received_on).days
+            self.markdown_unit = max(self.markdown_unit, self._by_age(policy, age))
         self.most_markdown = self.price * self.markdown_rate // 100 + 1
         self.plain = not has_rules(facts) and not facts.components
 
@@ -88,17 +91,22 @@ class Product:
         rate = self.markdown_rate
         if not rate:
             return 0
-        rules = policy.cost.markdown
         best = self.markdown_unit
         if self.season_ends is not None and weekly_sales is not None:
             weeks = max(self.season_ends - now.toordinal(), 0) / 7
             unsold = min(max(1 - weekly_sales * weeks / max(available, 1), 0.0), 1.0)
             best = _rounded(self.price * rate * round(unsold * 1000), 100_000)
-        if age_days is not None and age_days > rules.aged_after_days:
-            danger = min(age_days - rules.aged_after_days, rules.aged_within_days)
-            aged = _rounded(self.price * rate * danger, 100 * rules.aged_within_days)
-            best = max(best, aged)
+        if age_days is not None:
+            best = max(best, self._by_age(policy, age_days))
         return best
+
+    def _by_age(self, policy: SourcingPolicy, age_days: int) -> int:
+        """Markdown a unit escapes by being sold now, when it has lain for so long."""
+        rules = policy.cost.markdown
+        danger = min(age_days - rules.aged_after_days, rules.aged_within_days)
+        if danger <= 0:
+            return 0
+        return _rounded(self.price * self.markdown_rate * danger, 100 * rules.aged_within_days)
 
 
 def risk_tables(facts: SkuFacts, policy: SourcingPolicy) -> tuple[tuple[int, ...], ...]:
