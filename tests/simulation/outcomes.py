@@ -56,6 +56,7 @@ TOTALS = Totals(
     units=20,
     shipped_units=18,
     canceled_units=2,
+    unsupplied_units=0,
     open_units=0,
     value_minor=100_00,
 )

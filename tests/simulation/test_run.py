@@ -78,6 +78,7 @@ def test_every_order_comes_to_its_end_and_nothing_is_broken(story: Story) -> Non
     assert outcome.totals.orders == outcome.totals.closed == SMALL.orders
     assert outcome.totals.open_units == 0
     assert outcome.totals.shipped_units + outcome.totals.canceled_units == outcome.totals.units
+    assert sum(reason.count for reason in outcome.cancellations) == outcome.totals.canceled_units
 
 
 def test_every_effect_is_done_once_however_often_it_was_asked_for(story: Story) -> None:

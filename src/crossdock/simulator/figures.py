@@ -175,10 +175,7 @@ def unmatched_credits(rejected: Mapping[str, int]) -> tuple[Counted, ...]:
     )
 
 
-def cancellations(connection: db.Connection, canceled_units: int) -> tuple[Counted, ...]:
-    """Canceled units by reason; what no request asked for was refused for want of stock."""
+def cancellations(connection: db.Connection) -> tuple[Counted, ...]:
+    """Canceled units by reason."""
     asked = figures_store.cancellation_reasons(connection)
-    rest = canceled_units - sum(one.count for one in asked)
-    if rest > 0:
-        asked.append(Counted(name="refused for want of stock", count=rest))
     return in_order(Counted(name=one.name.replace("_", " "), count=one.count) for one in asked)

@@ -18,6 +18,10 @@ from crossdock.simulator.outcome import (
 )
 from crossdock.simulator.store import fetch
 
+WANT_OF_STOCK = ("nothing_available", "backorder_expired", "hold_sourcing")
+"""Why units are canceled that the retailer could not supply: refused, waited for in vain, or given
+up by a person. Any other reason lies with the customer, the payment or the order itself."""
+
 
 def totals(connection: db.Connection) -> Totals:
     """Orders, groups, lines and units of the whole run."""
@@ -38,10 +42,13 @@ def totals(connection: db.Connection) -> Totals:
                (SELECT count(*) FROM delivery_group WHERE actual_arrived_at <= first_arrive_by),
                coalesce(sum(lines), 0)::bigint, coalesce(sum(units), 0)::bigint,
                coalesce(sum(shipped), 0)::bigint, coalesce(sum(canceled), 0)::bigint,
+               (SELECT coalesce(sum(canceled), 0)::bigint FROM cancellation
+                WHERE reason = ANY (%s::text[])),
                coalesce(sum(units - shipped - canceled), 0)::bigint,
                coalesce(sum(amount), 0)::bigint
         FROM sales_order o JOIN one ON one.order_id = o.id
         """,
+        (list(WANT_OF_STOCK),),
     )
     return Totals(**dict(zip(Totals.__struct_fields__, row, strict=True)))
 
@@ -367,7 +374,7 @@ def order_number(connection: db.Connection, order_id: str) -> str:
 
 
 def cancellation_reasons(connection: db.Connection) -> list[Counted]:
-    """Units customers asked back and got canceled, by the reason they gave."""
+    """Canceled units by reason: the customer's own words, or what the process gives up for."""
     rows = fetch(
         connection,
         "SELECT reason, sum(canceled)::bigint FROM cancellation GROUP BY reason"

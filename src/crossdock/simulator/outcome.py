@@ -185,14 +185,16 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     units: int
     shipped_units: int
     canceled_units: int
+    unsupplied_units: int
+    """Canceled because the retailer had none for them; the other canceled ones nobody wanted."""
     open_units: int
     value_minor: int
     """What customers pay for the shipped units."""
 
     @property
     def fill_rate(self) -> float | None:
-        """Units shipped of the units that were not canceled."""
-        wanted = self.units - self.canceled_units
+        """Units shipped of those customers wanted to the end, whether they could be had or not."""
+        wanted = self.units - (self.canceled_units - self.unsupplied_units)
         return self.shipped_units / wanted if wanted else None
 
     @property

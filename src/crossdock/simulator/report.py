@@ -74,7 +74,11 @@ def cards(o: Outcome) -> list[Card]:
             f"{number(o.totals.orders / o.run.wall_seconds)} /s",
             f"{duration(o.run.wall_seconds)} for {duration(span)} of business",
         ),
-        Card("Fill rate", percent(o.totals.fill_rate), "units shipped of units still wanted"),
+        Card(
+            "Fill rate",
+            percent(o.totals.fill_rate),
+            f"shipped of the units wanted; {number(o.totals.unsupplied_units)} not to be had",
+        ),
         Card(
             "Canceled whole",
             percent(o.totals.canceled_orders / (o.totals.orders or 1)),

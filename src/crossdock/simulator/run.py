@@ -171,7 +171,7 @@ class _Run:
             run=self._ran(ended, spending),
             totals=totals,
             cost=figures.costs(connection),
-            cancellations=figures.cancellations(connection, totals.canceled_units),
+            cancellations=figures.cancellations(connection),
             shortages=tuple(figures_store.shortages(connection)),
             faults=self._faults(spending),
             steps=tuple(steps),
