@@ -7,6 +7,7 @@ from pathlib import Path
 
 from crossdock import db
 from crossdock.allocation.policies import Active, PolicyShelf, activate, load_version
+from crossdock.ordering.policy import load_order_policies
 from crossdock.settings import PolicySettings
 from crossdock.sourcing.policy_files import SHIPPED, load_policy, shipped_policy_text
 
@@ -24,6 +25,18 @@ def order_policy(
     """The file of the order policy to use; None stands for the shipped one."""
     configured = Path(settings.orders) if settings.orders else None
     return option or _beside(network, "orders.toml") or configured
+
+
+def checked_order_policy(
+    settings: PolicySettings, option: Path | None = None, network: Path | None = None
+) -> Path | None:
+    """The same, for what takes long to start: read once, so that a mistake is found before.
+
+    Raises SettingRefused.
+    """
+    file = order_policy(settings, option, network)
+    load_order_policies(file)
+    return file
 
 
 def policy_text(policy: str) -> str:

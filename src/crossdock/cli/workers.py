@@ -16,7 +16,7 @@ from crossdock import db
 from crossdock.app import CHORES, registry
 from crossdock.cli.context import connect as connect_to
 from crossdock.cli.context import open_database, output, settings_of
-from crossdock.cli.policies import order_policy, put_in_force
+from crossdock.cli.policies import checked_order_policy, put_in_force
 from crossdock.cli.telemetry import observed
 from crossdock.connectors.fakes import CarrierFake, ErpFake, NotificationFake, PaymentFake
 from crossdock.engine.dispatcher import Dispatcher, DispatchLimits
@@ -48,6 +48,7 @@ def worker(
     Any number of workers, on any number of machines, share one database.
     """
     settings = settings_of(context)
+    order_rules = checked_order_policy(settings.policies)
     stop = until_told()
     with (
         open_database(context) as database,
@@ -72,7 +73,7 @@ def worker(
         if changed is not None:
             output.print(f"sourcing policy {changed} is in force now", highlight=False)
         hand = Worker(
-            registry(order_policy(settings.policies)),
+            registry(order_rules),
             connect,
             clock,
             name=name,

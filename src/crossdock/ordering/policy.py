@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from hashlib import blake2b
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -83,25 +83,36 @@ def load_order_policies(file: Path | None = None) -> OrderPolicies:
 def parse_order_policies(text: str, source: str) -> OrderPolicies:
     """The policies of a TOML text; the version is named by its content. Raises SettingRefused."""
     try:
-        data = tomllib.loads(text)
-        orders = _orders(data.get("orders", {}), text)
-        screening = msgspec.convert(data.get("screening", {}), ScreeningPolicy)
+        tables = tomllib.loads(text)
+        for name in sorted(set(tables) - set(OrderPolicies.__struct_fields__)):
+            raise msgspec.ValidationError(f"{name!r} is no table of an order policy")
+        orders = _fitting(tables, "orders", OrderPolicy)
+        screening = _fitting(tables, "screening", ScreeningPolicy)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as refused:
         raise SettingRefused(
-            f"{source}: {refused}.", advice="The shipped policy shows every key with its meaning."
+            f"{source}: {refused}.",
+            advice="The shipped policy shows every table and key with its meaning.",
         ) from refused
-    return OrderPolicies(orders=orders, screening=screening)
-
-
-def _orders(table: dict[str, object], text: str) -> OrderPolicy:
-    """From named keys to the compact struct, whose values the state carries."""
-    names = OrderPolicy.__struct_fields__
-    unknown = sorted(set(table) - set(names[1:]))
-    if unknown:
-        raise msgspec.ValidationError(f"[orders] has no key {unknown[0]!r}")
-    for key, choices in _CHOICES.items():
-        if table.get(key, choices[0]) not in choices:
-            raise msgspec.ValidationError(f"[orders] {key} must be one of {', '.join(choices)}")
     version = blake2b(text.encode(), digest_size=4).hexdigest()
-    defaults = OrderPolicy(version=version)
-    return msgspec.convert([table.get(n, getattr(defaults, n)) for n in names], OrderPolicy)
+    return OrderPolicies(
+        orders=OrderPolicy(version=version, **orders), screening=ScreeningPolicy(**screening)
+    )
+
+
+def _fitting(tables: dict[str, Any], name: str, policy: type[msgspec.Struct]) -> dict[str, Any]:
+    """A table each of whose keys is known and has a value that it may have."""
+    table = tables.get(name, {})
+    if not isinstance(table, dict):
+        raise msgspec.ValidationError(f"{name} is no table; write [{name}]")
+    types = {field.name: field.type for field in msgspec.structs.fields(policy)}
+    for key, value in table.items():
+        if key not in types or key == "version":
+            raise msgspec.ValidationError(f"[{name}] has no key {key!r}")
+        choices = _CHOICES.get(key)
+        if choices and value not in choices:
+            raise msgspec.ValidationError(f"[{name}] {key} must be one of {', '.join(choices)}")
+        try:
+            msgspec.convert(value, types[key])
+        except msgspec.ValidationError as refused:
+            raise msgspec.ValidationError(f"[{name}] {key}: {refused}") from refused
+    return table

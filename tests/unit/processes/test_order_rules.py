@@ -191,9 +191,15 @@ def test_another_text_is_another_version() -> None:
     [
         ("[orders]\nbackorder_dayz = 3\n", "has no key 'backorder_dayz'"),
         ('[orders]\non_lost_parcel = "shrug"\n', "must be one of resend, refund"),
-        ("[orders]\nbackorder_days = 0\n", "Expected `int` >= 1"),
-        ("[screening]\ntotal_above = -1\n", "Expected `int` >= 0"),
-        ("[screening]\ntotal = 1\n", "unknown field"),
+        ("[orders]\nbackorder_days = 0\n", "[orders] backorder_days: Expected `int` >= 1"),
+        ('[orders]\nintercept = "yes"\n', "[orders] intercept: Expected `bool`"),
+        ('[orders]\nversion = "mine"\n', "has no key 'version'"),
+        ("[screening]\ntotal_above = -1\n", "[screening] total_above: Expected `int` >= 0"),
+        ("[screening]\ntotal = 1\n", "[screening] has no key 'total'"),
+        ("[order]\nbackorder_days = 3\n", "'order' is no table of an order policy"),
+        ("backorder_days = 3\n", "'backorder_days' is no table of an order policy"),
+        ("orders = 3\n", "orders is no table; write [orders]"),
+        ("[[orders]]\nbackorder_days = 3\n", "orders is no table; write [orders]"),
         ("[orders\n", "Expected"),
     ],
 )
