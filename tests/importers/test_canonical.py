@@ -252,6 +252,13 @@ def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
         open_dataset(write(tmp_path / "orders.jsonl", order()), form="excel")
 
 
+def test_a_mapping_file_is_refused_where_the_format_has_none(tmp_path: Path) -> None:
+    orders = write(tmp_path / "orders.jsonl", order())
+    with pytest.raises(UnusableInput, match="mapping") as refused:
+        open_dataset(orders, mapping=tmp_path / "mapping.toml")
+    assert "--mapping" in refused.value.advice
+
+
 DAMAGES = st.one_of(
     st.binary(max_size=60),
     st.text(max_size=60).map(str.encode),

@@ -99,6 +99,18 @@ def test_a_network_file_is_opened_with_its_stock_in_columns(tmp_path: Path) -> N
     assert known.network.stock == ()
 
 
+@pytest.mark.parametrize("name", ["network.toml", None])
+def test_a_brand_is_refused_where_there_are_no_store_locations(
+    name: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / name if name else None
+    if path is not None:
+        path.write_text('[[zone]]\ncode = "us"\nname = "US"\n')
+    with pytest.raises(UnusableInput, match="'macys'") as refused:
+        open_network(path, brand="macys")
+    assert "--brand" in refused.value.advice
+
+
 def test_a_network_with_a_mistake_is_refused_and_the_mistake_is_named(tmp_path: Path) -> None:
     path = tmp_path / "network.toml"
     path.write_text('[[node]]\ncode = "dc"\nname = "DC"\ncountry = "US"\ntime_zone = "Mars/Base"\n')

@@ -246,3 +246,11 @@ def test_the_whole_real_sample_is_accounted_for(shared_data: Callable[[str], Pat
         if isinstance(arrival, OrderArrival):
             assert validate_order(take_apart(arrival.order).order) == []
     dataset.close()
+
+
+@pytest.mark.parametrize("name", ["orders.csv", "nowhere"])
+def test_what_is_no_folder_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text("order_id,customer_id\n")
+    with pytest.raises(UnusableInput, match=name) as refused:
+        open_dataset(tmp_path / name, form="olist")
+    assert "folder" in refused.value.advice

@@ -13,7 +13,6 @@ from crossdock.cli.context import FOUND_SOMETHING, output
 from crossdock.importers import (
     FORMATS,
     Dataset,
-    Known,
     Rejects,
     Report,
     open_dataset,
@@ -72,9 +71,7 @@ def validate(
     2: nothing in the file can be used.
     """
     with Rejects(rejects) as refused:
-        known = (
-            open_network(network, brand=brand, seed=seed, rejects=refused) if network else Known()
-        )
+        known = open_network(network, brand=brand, seed=seed, rejects=refused)
         dataset = open_dataset(
             file, seed=seed, known=known, form=form, mapping=mapping, rejects=refused
         )

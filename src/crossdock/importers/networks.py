@@ -19,14 +19,23 @@ SHOWN_PROBLEMS = 10
 
 
 def open_network(
-    path: Path, *, brand: str | None = None, seed: int = 1, rejects: Rejects | None = None
+    path: Path | None, *, brand: str | None = None, seed: int = 1, rejects: Rejects | None = None
 ) -> Known:
-    """What is known about the network. A CSV file is one of store locations, of which `brand` names
-    the chain; anything else is a network file or folder.
+    """What is known about the network: nothing without a path. A CSV file is one of store
+    locations, of which `brand` names the chain; anything else is a network file or folder.
 
     Raises UnusableInput for a network with mistakes: all of an order's promises rest on it.
     """
-    if path.name.removesuffix(".gz").endswith(".csv"):
+    is_locations = path is not None and path.name.removesuffix(".gz").endswith(".csv")
+    if brand is not None and not is_locations:
+        raise UnusableInput(
+            f"The brand {brand!r} names a chain in a CSV file of store locations, and the network "
+            f"is {path or 'not given'}.",
+            advice="Leave out --brand, or give such a file with --network.",
+        )
+    if path is None:
+        return Known()
+    if is_locations:
         return Known(network=read_locations(Reading(path, rejects), brand, seed).network)
     try:
         read = load_network(path)

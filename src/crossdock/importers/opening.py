@@ -41,13 +41,18 @@ def open_dataset(
     known = known or Known()
     rejects = rejects if rejects is not None else Rejects()
     form = form or detect_format(path)
-    if form == CANONICAL:
-        return read_canonical(path / ORDERS_FILE if path.is_dir() else path, known, seed, rejects)
-    if form == OLIST:
-        return read_olist(path, known, seed, rejects)
+    if form not in FORMATS:
+        raise UnusableInput(f"{form!r} is no format.", advice=f"Formats: {', '.join(FORMATS)}.")
     if form == ONLINE_RETAIL:
         return read_online_retail(path, known, seed, rejects, load_mapping(mapping))
-    raise UnusableInput(f"{form!r} is no format.", advice=f"Formats: {', '.join(FORMATS)}.")
+    if mapping is not None:
+        raise UnusableInput(
+            f"{path} is of the format {form}, which has no mapping file.",
+            advice=f"Leave out --mapping, or say --format {ONLINE_RETAIL} if it is that.",
+        )
+    if form == CANONICAL:
+        return read_canonical(path / ORDERS_FILE if path.is_dir() else path, known, seed, rejects)
+    return read_olist(path, known, seed, rejects)
 
 
 def detect_format(path: Path) -> str:

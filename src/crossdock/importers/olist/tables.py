@@ -48,6 +48,7 @@ _COLUMNS = {
     "categories": ("product_category_name", "product_category_name_english"),
 }
 NEEDED = ("orders", "items")
+_GIVE_THE_FOLDER = "Give the folder with the tables of the Olist dataset."
 
 
 class Record(NamedTuple):
@@ -139,7 +140,7 @@ class Tables:
             if name not in self._files:
                 raise UnusableInput(
                     f"{folder} has no file {_BEGINNINGS[name]}*.csv.",
-                    advice="Give the folder with the tables of the Olist dataset.",
+                    advice=_GIVE_THE_FOLDER,
                 )
 
     def has(self, name: str) -> bool:
@@ -167,9 +168,18 @@ class Tables:
 
 
 def files_of(folder: Path) -> dict[str, Path]:
-    """The tables in a folder, by what they are; `olist_orders` does not stand for `_items`."""
+    """The tables in a folder, by what they are; `olist_orders` does not stand for `_items`.
+
+    Raises UnusableInput for what is no folder or cannot be looked into.
+    """
+    try:
+        files = sorted(folder.iterdir())
+    except OSError as error:
+        raise UnusableInput(
+            f"{folder} cannot be read as a folder: {error.strerror}.", advice=_GIVE_THE_FOLDER
+        ) from error
     found: dict[str, Path] = {}
-    for file in sorted(folder.iterdir()):
+    for file in files:
         if not file.name.removesuffix(".gz").endswith(".csv"):
             continue
         for name, beginning in _BEGINNINGS.items():
