@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from crossdock import db
 from crossdock.cli.main import app
 from crossdock.simulator.retailer import RetailerPlan, make_retailer, write_retailer
+from tests.integration.orders.shop import BOSTON, Shop
 
 pytestmark = pytest.mark.slow
 
@@ -42,6 +44,8 @@ def test_a_run_ends_with_a_summary_a_report_and_exit_code_0(
     summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     assert summary["totals"]["closed"] == summary["totals"]["orders"] == TINY.orders
     assert not (out / "rejects.jsonl").exists()
+    assert summary["rejects_file"] is None and "rejects.jsonl" not in told
+    assert "Every row of the input was taken." in (out / "report.html").read_text(encoding="utf-8")
 
 
 def test_rows_that_cannot_be_taken_are_named_the_rest_runs_and_the_exit_code_is_1(
@@ -70,6 +74,7 @@ def test_rows_that_cannot_be_taken_are_named_the_rest_runs_and_the_exit_code_is_
     assert sorted(r["line"] for r in rejects) == [len(rows) + n for n in (1, 2, 3)]
     summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     assert summary["totals"]["closed"] == TINY.orders
+    assert summary["rejects_file"] == str(out / "rejects.jsonl")
 
 
 @pytest.mark.parametrize("content", [None, "", "not,an,order,file\n1,2,3,4\n"])
@@ -82,6 +87,46 @@ def test_an_input_that_cannot_be_used_is_said_in_a_sentence_and_the_exit_code_is
     code, told = crossdock("run", "--orders", orders, "--out", tmp_path / "out")
     assert code == 2
     assert "orders.jsonl" in told and "Traceback" not in told
+
+
+@pytest.mark.parametrize("command", ["run", "demo"])
+@pytest.mark.parametrize("out", ["file", "file/sub", "/proc/nowhere", "taken"])
+def test_a_folder_that_cannot_hold_the_results_is_refused_before_anything_runs(
+    command: str, out: str, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    (tmp_path / "taken" / "report.html").mkdir(parents=True)
+    orders = files[0] if command == "run" else "20"
+    code, told = crossdock(command, "--orders", orders, "--out", tmp_path / out)
+    assert code == 2, told
+    assert "--out" in told and "Making up" not in told
+
+
+def test_a_used_database_is_refused_with_what_helps(
+    files: tuple[Path, Path],
+    tmp_path: Path,
+    database_url: str,
+    connection: db.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Shop(connection).stock(BOSTON, mug=1)
+    monkeypatch.setenv("CROSSDOCK_DATABASE_URL", database_url)
+    code, told = crossdock("run", "--orders", files[0], "--out", tmp_path / "out", "--keep")
+    assert code == 2
+    assert "holds orders already" in told and "Leave out --keep" in told
+
+
+def test_an_order_policy_with_a_mistake_is_refused_before_anything_runs(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    policy = tmp_path / "orders.toml"
+    policy.write_text("[orders]\nbackorder_days = -1\n")
+    code, told = crossdock(
+        "run", "--orders", files[0], "--out", tmp_path / "out", "--order-policy", policy
+    )
+    assert code == 2
+    assert "backorder_days" in told and "orders closed" not in told and "loading" not in told
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_unknown_policy_is_refused_before_anything_runs(

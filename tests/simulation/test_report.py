@@ -99,6 +99,16 @@ def test_a_broken_invariant_and_a_stuck_order_are_shown_as_bad() -> None:
     assert "3 broken" not in render(an_outcome())
 
 
+def test_rows_that_were_taken_and_rows_that_were_not_are_told_apart() -> None:
+    some = an_outcome()
+    none = msgspec.structs.replace(some, rejects=(), rejects_file=None)
+    unwritten = msgspec.structs.replace(some, rejects_file=None)
+    all_taken = "Every row of the input was taken."
+    assert all_taken in render(none)
+    assert all_taken not in render(some) and "rejects.jsonl" in render(some)
+    assert all_taken not in render(unwritten)
+
+
 def test_a_run_without_orders_still_has_a_report(tmp_path: Path) -> None:
     empty = msgspec.structs.replace(
         an_outcome(),

@@ -6,7 +6,9 @@ broken; 2 the input cannot be used; 3 a fault outside.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +20,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from crossdock.cli import tour
 from crossdock.cli.context import (
     FOUND_SOMETHING,
-    WRONG_USAGE,
     Database,
     connect,
     errors,
@@ -27,11 +28,11 @@ from crossdock.cli.context import (
     output,
     settings_of,
 )
-from crossdock.cli.policies import order_policy as order_policy_file
-from crossdock.cli.policies import policy_text, sourcing_policy
+from crossdock.cli.policies import checked_order_policy, policy_text, sourcing_policy
 from crossdock.cli.summary import print_summary
-from crossdock.importers import FORMATS, Dataset, Known, Rejects, open_dataset
+from crossdock.importers import FORMATS, Dataset, Rejects, open_dataset
 from crossdock.importers.networks import open_network
+from crossdock.kernel.errors import SettingRefused
 from crossdock.simulator.outcome import Outcome
 from crossdock.simulator.report import write_report
 from crossdock.simulator.retailer import RetailerPlan, make_retailer
@@ -40,6 +41,8 @@ from crossdock.simulator.run import RunPlan, run_dataset, tick_for
 from crossdock.simulator.store import is_unused
 from crossdock.sourcing.policy_files import SHIPPED
 
+REPORT, SUMMARY, REJECTS = "report.html", "summary.json", "rejects.jsonl"
+"""What the folder of --out holds in the end."""
 DEMO = RetailerPlan(skus=3_000)
 DEMO_TICK_MINUTES = 30
 """Each tick costs some statements whether much happens in it or little."""
@@ -107,15 +110,13 @@ def run(
     ] = False,
 ) -> None:
     """Run every order of a file to its end under a virtual clock, and tell what happened."""
-    out.mkdir(parents=True, exist_ok=True)
     policies = settings_of(context).policies
     named = sourcing_policy(policies, policy, network)
     text = policy_text(named)
-    (out / "rejects.jsonl").unlink(missing_ok=True)
-    with Rejects(out / "rejects.jsonl") as rejects:
-        known = (
-            open_network(network, brand=brand, seed=seed, rejects=rejects) if network else Known()
-        )
+    order_rules = checked_order_policy(policies, order_policy, network)
+    _make(out)
+    with Rejects(out / REJECTS) as rejects:
+        known = open_network(network, brand=brand, seed=seed, rejects=rejects)
         dataset = open_dataset(
             orders, seed=seed, known=known, form=form, mapping=mapping, rejects=rejects
         )
@@ -124,7 +125,7 @@ def run(
         orders_file=orders.name,
         network=network.name if network else f"a network filled from seed {seed}",
         policy=(text, Path(named).name),
-        order_policy=order_policy_file(policies, order_policy, network),
+        order_policy=order_rules,
         seed=seed,
         tick=timedelta(minutes=tick) if tick else tick_for(dataset),
         limit=limit,
@@ -147,10 +148,11 @@ def demo(
     workers: Workers = 1,
 ) -> None:
     """Make up a retailer on the real map of the United States and run two days of its orders."""
-    out.mkdir(parents=True, exist_ok=True)
     policies = settings_of(context).policies
     named = sourcing_policy(policies, policy)
     text = policy_text(named)
+    order_rules = checked_order_policy(policies)
+    _make(out)
     size = msgspec.structs.replace(DEMO, orders=orders, stores=stores)
     errors.print(f"Making up {stores} stores, {size.dcs} DCs and {orders:,} orders ...")
     dataset = make_retailer(seed, size)
@@ -159,7 +161,7 @@ def demo(
         orders_file=f"{orders:,} orders from seed {seed}",
         network=f"{stores} stores and {size.dcs} DCs at US postal codes",
         policy=(text, Path(named).name),
-        order_policy=order_policy_file(policies),
+        order_policy=order_rules,
         seed=seed,
         tick=timedelta(minutes=tick),
         workers=workers,
@@ -180,7 +182,7 @@ def _carry_out(
     """Run with a progress bar, write report and summary, print them, `then` look at the data."""
     expected = min(dataset.report.orders, plan.limit or dataset.report.orders)
     with open_database(context, ephemeral=not kept) as database:
-        _refuse_used(database)
+        _refuse_used(context, database)
         with _bar() as bar:
             task = bar.add_task("loading", total=expected, when="")
 
@@ -191,10 +193,10 @@ def _carry_out(
             outcome = run_dataset(database.url, dataset, plan, reached)
             bar.update(task, completed=outcome.totals.closed)
         dataset.close()
-        report = out / "report.html"
-        write_report(outcome, report)
-        (out / "summary.json").write_bytes(msgspec.json.format(msgspec.json.encode(outcome)))
-        print_summary(output, outcome, report)
+        with _writing(out):
+            write_report(outcome, out / REPORT)
+            (out / SUMMARY).write_bytes(msgspec.json.format(msgspec.json.encode(outcome)))
+        print_summary(output, outcome, out / REPORT)
         then(database)
     return outcome
 
@@ -210,12 +212,36 @@ def _bar() -> Progress:
     )
 
 
-def _refuse_used(database: Database) -> None:
+def _refuse_used(context: typer.Context, database: Database) -> None:
     """A run moves its own clock: it would confuse the orders of a database that is in use."""
     with connect(database) as connection:
-        if not is_unused(connection):
-            errors.print(
-                "The database holds orders already; a run needs an empty one.", style="bold red"
-            )
-            errors.print("Leave out --keep, or name another folder with --data.")
-            raise typer.Exit(WRONG_USAGE)
+        if is_unused(connection):
+            return
+    raise SettingRefused(
+        "The database holds orders already; a run needs an empty one.",
+        advice="Name another folder with --data."
+        if options_of(context).data
+        else "Leave out --keep: the run then has a database of its own.",
+    )
+
+
+def _make(out: Path) -> None:
+    """Make the folder for the results and try it out, before anything runs that may take hours."""
+    with _writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out).close()
+        for file in (out / REPORT, out / SUMMARY):
+            if file.exists():
+                file.open("ab").close()
+        (out / REJECTS).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SettingRefused(
+            f"The results cannot be written to {out}: {error.strerror} ({error.filename}).",
+            advice="Name with --out a folder you may write to, on a disk with room.",
+        ) from error

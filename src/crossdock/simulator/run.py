@@ -167,6 +167,7 @@ class _Run:
         steps = figures_store.steps(connection)
         last = figures_store.nearly_all_happened(connection) or ended
         width = figures.interval_width(self.start, last)
+        refused = dataset.rejects
         outcome = Outcome(
             run=self._ran(ended, spending),
             totals=totals,
@@ -184,8 +185,8 @@ class _Run:
             decisions=explained(connection, MOST_EXPLAINED, dataset.currency),
             invariants=figures.checks(connection),
             credits=self._credits(),
-            rejects=figures.counted(dataset.rejects.by_reason),
-            rejects_file=None if dataset.rejects.path is None else str(dataset.rejects.path),
+            rejects=figures.counted(refused.by_reason),
+            rejects_file=str(refused.path) if len(refused) and refused.path else None,
             provenance=tuple(
                 Provenance(what=one.what, source=one.source, real=one.real)
                 for one in dataset.report.provided
