@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from pathlib import Path
 
 import pytest
@@ -101,10 +102,23 @@ def test_damaged_gzip_data_are_named(tmp_path: Path) -> None:
     assert len(rejects) == 1
 
 
+def test_what_was_unpacked_before_the_damage_is_taken(tmp_path: Path) -> None:
+    packer = zlib.compressobj(wbits=31)
+    sound = packer.compress(b"one\ntwo\nthr") + packer.flush(zlib.Z_SYNC_FLUSH)
+    no_such_block = b"\x07"
+    rest = packer.compress(b"ee\nfour\n") + packer.flush()
+    lines, rejects, reading = read_lines(tmp_path / "f", sound + no_such_block + rest)
+    assert lines == ["one", "two"]
+    (reject,) = rejects.samples
+    assert (reject.line, reject.reason, reject.raw) == (3, "damaged_file", "thr")
+    assert reading.read == 3
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
         (b"", "is empty"),
+        (gzip.compress(b"one", mtime=0)[:10] + b"\x07" * 9, "unpacked"),
         (gzip.compress(b"", mtime=0), "is empty"),
         ("sku,name".encode("utf-16"), "UTF-16"),
         ("sku,name".encode("utf-16-le"), "UTF-16"),

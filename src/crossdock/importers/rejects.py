@@ -61,7 +61,7 @@ class Reason(StrEnum):
 
 REMEDIES: dict[Reason, str] = {
     Reason.TRUNCATED_FILE: "Fetch the file again: its compressed data end too early.",
-    Reason.DAMAGED_FILE: "Fetch the file again: its compressed data are damaged here.",
+    Reason.DAMAGED_FILE: "Fetch the file again: its data are damaged at this row or before it.",
     Reason.LINE_TOO_LONG: "Check the line ends of the file; one row may have 16 MiB.",
     Reason.NOT_UTF8: "Save the file as UTF-8 (for instance: iconv -f WINDOWS-1252 -t UTF-8).",
     Reason.UNSTORABLE_CHARACTER: "Remove NUL and other control characters from the row.",

@@ -5,6 +5,7 @@ A damaged line costs that line alone. Memory is bounded: no line is held beyond 
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import zlib
 from collections.abc import Iterator
@@ -216,7 +217,13 @@ class Reading:
             for block in _blocks(file):
                 data = block
                 while data:
-                    yield member.decompress(data, _CHUNK_BYTES)
+                    sound = member.copy()
+                    try:
+                        text = member.decompress(data, _CHUNK_BYTES)
+                    except zlib.error:
+                        yield _before_damage(sound, data)
+                        raise
+                    yield text
                     data = member.unconsumed_tail
                     if member.eof:
                         # A gzip file may have several members, and zeros behind the last.
@@ -227,6 +234,15 @@ class Reading:
             return
         if not member.eof:
             self._damage = (Reason.TRUNCATED_FILE, "the gzip data end before their end")
+
+
+def _before_damage(member: zlib._Decompress, data: bytes) -> bytes:
+    """What can be unpacked of data that are damaged somewhere: byte by byte up to there."""
+    unpacked = []
+    with contextlib.suppress(zlib.error):
+        for at in range(len(data)):
+            unpacked.append(member.decompress(data[at : at + 1]))
+    return b"".join(unpacked)
 
 
 def _blocks(file: IO[bytes]) -> Iterator[bytes]:
