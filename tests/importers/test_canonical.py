@@ -139,11 +139,13 @@ BAD_ROWS: list[tuple[str, JsonObject | str | bytes]] = [
     ("unknown_country", order("X", groups=[{"address": {"country": "Utopia"}}])),
     ("unreadable_time", order("X", placed_at="2026-12-01T13:00:00")),
     ("wrong_type", order("X", placed_at="yesterday")),
+    ("bad_time", order("X", placed_at="0001-01-01T00:00:00Z")),
     ("total_does_not_add_up", order("X", total=1)),
     ("unstorable_character", order("X", customer={"name": "A\x00da"})),
     ("not_utf8", b'{"channel": "caf\xe9"}'),
     ("cancel_of_unknown_order", cancel("NEVER-SEEN")),
     ("negative_quantity", cancel(lines=[[1, 0]])),
+    ("bad_time", cancel(at="0001-01-01T00:00:00Z")),
 ]
 
 

@@ -6,6 +6,7 @@ doubled numbers and the orders of cancels are found.
 
 from __future__ import annotations
 
+from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +20,7 @@ from crossdock.importers.gathering import Gathering, Known
 from crossdock.importers.rejects import REMEDIES, Reason, Rejects
 from crossdock.importers.text import Line, Reading
 from crossdock.kernel.money import is_currency
+from crossdock.model.checks import Findings
 from crossdock.model.outside import OutsideCancel, OutsideOrder, take_apart
 from crossdock.model.problems import Problem
 from crossdock.model.shape import read_json
@@ -145,9 +147,7 @@ class _Reader:
             message = f"no order {cancel.channel}/{cancel.number} was taken before this line"
             self.reading.reject(line.number, Reason.CANCEL_OF_UNKNOWN_ORDER, message, line.text)
             return
-        problems = unstorable(cancel)
-        if cancel.at.tzinfo is None:
-            problems.append(_problem("at", Reason.UNREADABLE_TIME, str(cancel.at)))
+        problems = unstorable(cancel) + _wrong_time(cancel.at, "at")
         if any(part.quantity <= 0 for part in cancel.lines):
             problems.append(_problem("lines", Reason.NEGATIVE_QUANTITY, "0 or less"))
         if problems:
@@ -178,8 +178,10 @@ class _Reader:
 
 def _problems(order: OutsideOrder) -> list[Problem]:
     """What is wrong with the order by itself, names and streets included."""
-    if order.placed_at.tzinfo is None:
-        return [_problem("placed_at", Reason.UNREADABLE_TIME, "no time zone")]
+    # Before ids are made of it.
+    wrong_time = _wrong_time(order.placed_at, "placed_at")
+    if wrong_time:
+        return wrong_time
     # Before prices are multiplied: 1e999999 would take all memory there is.
     for index, line in enumerate(order.lines):
         price = line.unit_price
@@ -196,6 +198,15 @@ def _problems(order: OutsideOrder) -> list[Problem]:
     if not is_currency(order.currency):
         return [_problem("currency", Reason.UNKNOWN_CURRENCY, order.currency)]
     return validate_order(take_apart(order).order)
+
+
+def _wrong_time(at: datetime, path: str) -> list[Problem]:
+    """A time without a zone, or of a year that cannot be meant."""
+    if at.tzinfo is None:
+        return [_problem(path, Reason.UNREADABLE_TIME, at.isoformat())]
+    found = Findings([])
+    found.aware(at, "", path)
+    return found.problems
 
 
 def _problem(path: str, reason: Reason, found: str | None) -> Problem:
