@@ -148,6 +148,21 @@ def test_a_file_broken_as_a_whole_is_one_problem(tmp_path: Path, name: str) -> N
     assert problem.problem.code == "unreadable"
 
 
+@pytest.mark.parametrize("second", ['[[node]]\ncode = "S015"\nlatitude = "north"\n', "[[node"])
+def test_what_refers_to_a_record_that_cannot_be_read_is_no_second_problem(
+    second: str, tmp_path: Path
+) -> None:
+    (tmp_path / "stock.toml").write_text('[[stock]]\nnode = "S015"\nquantities = {}\n')
+    (tmp_path / "nodes.toml").write_text(TOML)
+    whole = [problem.problem.path for problem in load_network(tmp_path).problems]
+
+    (tmp_path / "second.toml").write_text(second)
+    files = {problem.file for problem in load_network(tmp_path).problems}
+
+    assert whole == ["stock of S015.node"]
+    assert files == {"second.toml"}
+
+
 def test_a_truncated_archive_is_a_fault_with_advice(tmp_path: Path) -> None:
     whole = gzip.compress(b'{"record": "zone", "code": "east", "name": "East"}\n' * 100)
     (tmp_path / "cut.jsonl.gz").write_bytes(whole[:-20])

@@ -116,6 +116,7 @@ def test_a_network_with_a_mistake_is_refused_and_the_mistake_is_named(tmp_path: 
     path.write_text('[[node]]\ncode = "dc"\nname = "DC"\ncountry = "US"\ntime_zone = "Mars/Base"\n')
     with pytest.raises(UnusableInput) as refused:
         open_network(path)
+    assert "has one problem." in refused.value.problem
     assert "Mars/Base" in refused.value.advice
     with pytest.raises(UnusableInput, match="does not exist"):
         open_network(tmp_path / "nowhere.toml")

@@ -98,9 +98,12 @@ def load_network(path: Path) -> NetworkRead:
         records[Zone].append(Zone(code=ONE_ZONE, name="Main"))
     fields: dict[str, Any] = {_FIELD_OF[kind]: tuple(them) for kind, them in records.items()}
     network = Network(**fields)
+    # What seems to name nothing may name a record that could not be read.
+    all_read = not problems
     problems += [
         FileProblem(file=path.name, line=0, problem=problem)
         for problem in rules.problems_of(network)
+        if all_read or problem.code != rules.UNKNOWN_REFERENCE
     ]
     return NetworkRead(network=network, problems=tuple(problems))
 

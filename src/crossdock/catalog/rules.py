@@ -26,6 +26,8 @@ from crossdock.model.orders import Method
 from crossdock.model.problems import Problem
 from crossdock.model.text import unstorable
 
+UNKNOWN_REFERENCE = "unknown_reference"
+
 
 def problems_of(network: Network, known: Network | None = None) -> list[Problem]:
     """Everything wrong with a network. `known` is what is saved already and may be referred to."""
@@ -85,7 +87,7 @@ class _Names:
         if name and name not in self.of[kind]:
             found.add(
                 at + field,
-                "unknown_reference",
+                UNKNOWN_REFERENCE,
                 f"There is no {kind} {name[:60]!r}.",
                 f"Correct the name, or add the {kind}.",
             )

@@ -44,8 +44,9 @@ def open_network(
     if read.problems:
         shown = "\n".join(f"  {problem}" for problem in read.problems[:SHOWN_PROBLEMS])
         more = len(read.problems) - SHOWN_PROBLEMS
+        count = "one problem" if len(read.problems) == 1 else f"{len(read.problems)} problems"
         raise UnusableInput(
-            f"The network {path} has {len(read.problems)} problems.",
+            f"The network {path} has {count}.",
             advice=shown + (f"\n  … and {more} more." if more > 0 else ""),
         )
     stock = from_records(read.network.stock) if read.network.stock else empty()
