@@ -37,6 +37,8 @@ from crossdock.kernel.errors import (
 from crossdock.paths import schema_folder
 
 Connection = psycopg.Connection[TupleRow]
+Error = psycopg.Error
+"""Whatever PostgreSQL or its driver says no with; `fault_of` knows which of it is a condition."""
 
 OLDEST_SERVER = 15
 

@@ -13,8 +13,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from crossdock import db
-from crossdock.kernel.errors import StatementTimedOut
+from crossdock.kernel.errors import SettingRefused, StatementTimedOut
 from crossdock.paths import schema_folder
+
+
+class InvariantRefused(SettingRefused):
+    """A file of rules cannot be used: names the file and what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,14 @@ class Checked(NamedTuple):
 
 
 def load_invariants(folder: Path | None = None) -> tuple[Invariant, ...]:
-    """The rules of this version, by name."""
-    return tuple(
-        _parse(path) for path in sorted((folder or schema_folder() / "invariants").glob("*.sql"))
-    )
+    """The rules of this version, or of another folder, by name. Raises InvariantRefused."""
+    folder = folder or schema_folder() / "invariants"
+    found = tuple(_parse(path) for path in sorted(folder.glob("*.sql")))
+    if not found:
+        raise InvariantRefused(
+            f"There are no rules in {folder}.", advice="Name a folder with a .sql file for each."
+        )
+    return found
 
 
 def check(
@@ -59,7 +67,8 @@ def check(
 ) -> list[Violation]:
     """The rows that break a rule, at most `rows_per_rule` for each; an empty list is good news.
 
-    All rules see one snapshot, so that work going on meanwhile breaks none of them.
+    All rules see one snapshot, so that work going on meanwhile breaks none of them. Raises
+    InvariantRefused.
     """
     violations: list[Violation] = []
     with db.naming_faults(), db.one_snapshot(connection):
@@ -100,8 +109,14 @@ def breaks_of(
 def _violations(
     connection: db.Connection, invariant: Invariant, most: int | None
 ) -> list[Violation]:
-    cursor = connection.execute(invariant.query.encode(), prepare=False)
-    assert cursor.description is not None, f"{invariant.name} is not a query"
+    try:
+        cursor = connection.execute(invariant.query.encode(), prepare=False)
+    except db.Error as error:
+        if db.fault_of(error) is not None:
+            raise
+        raise _refused(invariant.name, str(error)) from error
+    if cursor.description is None:
+        raise _refused(invariant.name, "This is not a query: it returns no rows.")
     names = [column.name for column in cursor.description]
     rows = cursor.fetchall() if most is None else cursor.fetchmany(most)
     return [
@@ -111,7 +126,10 @@ def _violations(
 
 
 def _parse(path: Path) -> Invariant:
-    lines = path.read_text(encoding="utf-8").strip().splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8").strip().splitlines()
+    except (OSError, UnicodeError) as error:
+        raise _refused(path.stem, str(error)) from error
     comment: list[str] = []
     for line in lines:
         if not line.startswith("--"):
@@ -119,6 +137,15 @@ def _parse(path: Path) -> Invariant:
         comment.append(line.removeprefix("--").strip())
     rule = " ".join(comment).strip()
     query = "\n".join(lines[len(comment) :]).strip()
-    assert rule, f"{path.name} does not start with a comment that states its rule"
-    assert query, f"{path.name} has no query"
+    if not rule:
+        raise _refused(path.stem, "It does not start with a comment that states its rule.")
+    if not query:
+        raise _refused(path.stem, "It has no query.")
     return Invariant(path.stem, rule, query)
+
+
+def _refused(name: str, problem: str) -> InvariantRefused:
+    return InvariantRefused(
+        f"{name}.sql cannot be used. {problem}",
+        advice="A file is a comment that states a rule, and a query for the rows that break it.",
+    )

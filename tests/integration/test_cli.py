@@ -132,6 +132,35 @@ def test_check_prints_the_rows_that_break_a_rule_and_exits_with_one(
     assert "1 of 1 invariants are broken." in done.stdout
 
 
+def test_check_says_so_when_more_rows_break_a_rule_than_it_shows(
+    database_url: str, tmp_path: Path
+) -> None:
+    def printed(rows: int) -> str:
+        (tmp_path / "nothing_is_counted.sql").write_text(
+            f"-- There are no numbers.\nSELECT n FROM generate_series(1001, {1000 + rows}) AS n"
+        )
+        arguments = ["check", "--invariants", str(tmp_path)]
+        done = CliRunner().invoke(app, arguments, env={"CROSSDOCK_DATABASE_URL": database_url})
+        assert done.exit_code == FOUND_SOMETHING
+        return done.output
+
+    assert "1100" in printed(100) and "more" not in printed(100)
+    assert "1100" in printed(101) and "1101" not in printed(101)
+    assert "... and more" in printed(101)
+
+
+def test_check_refuses_rules_that_are_missing_or_wrong(database_url: str, tmp_path: Path) -> None:
+    def refused() -> str:
+        arguments = ["check", "--invariants", str(tmp_path)]
+        done = CliRunner().invoke(app, arguments, env={"CROSSDOCK_DATABASE_URL": database_url})
+        assert done.exit_code == WRONG_USAGE
+        return done.output
+
+    assert f"There are no rules in {tmp_path}." in refused()
+    (tmp_path / "typo.sql").write_text("-- A shelf has a name.\nSELECT naem FROM pg_class")
+    assert 'typo.sql cannot be used. column "naem" does not exist' in refused()
+
+
 def test_settings_are_printed_with_where_they_come_from_but_no_password() -> None:
     done = run("settings", CROSSDOCK_DATABASE_URL="postgresql://u:geheim@h/d")
     assert "CROSSDOCK_DATABASE_URL" in done.stdout

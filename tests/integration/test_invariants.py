@@ -44,13 +44,33 @@ def test_each_row_that_breaks_a_rule_is_returned_with_the_rule(
         assert invariants.check(connection, folder) == []
 
 
-def test_a_file_without_a_rule_or_without_a_query_is_a_bug(tmp_path: Path) -> None:
-    (tmp_path / "mute.sql").write_text("SELECT 1")
-    with pytest.raises(AssertionError, match="states its rule"):
-        invariants.load_invariants(tmp_path)
-    (tmp_path / "mute.sql").write_text("-- Something holds.")
-    with pytest.raises(AssertionError, match="no query"):
-        invariants.load_invariants(tmp_path)
+def refusal(connection: db.Connection, folder: Path) -> str:
+    with pytest.raises(invariants.InvariantRefused) as refused:
+        invariants.check(connection, folder)
+    connection.rollback()
+    return refused.value.problem
+
+
+def test_a_file_that_states_no_rule_or_asks_nothing_is_named(
+    connection: db.Connection, tmp_path: Path
+) -> None:
+    for text, problem in {
+        "SELECT 1": "a comment that states its rule",
+        "-- Something holds.": "no query",
+        "-- Something holds.\nSET LOCAL work_mem = '1MB'": "not a query",
+        "-- Something holds.\nSELECT books FROM pg_class": 'column "books" does not exist',
+        "-- Something holds.\nSELECT FROM WHERE": "syntax error",
+    }.items():
+        (tmp_path / "mute.sql").write_text(text)
+        said = refusal(connection, tmp_path)
+        assert said.startswith("mute.sql cannot be used. ") and problem in said
+    (tmp_path / "mute.sql").write_bytes(b"-- \xff")
+    assert "mute.sql cannot be used. " in refusal(connection, tmp_path)
+
+
+def test_a_folder_without_rules_is_refused(connection: db.Connection, tmp_path: Path) -> None:
+    assert refusal(connection, tmp_path) == f"There are no rules in {tmp_path}."
+    assert "no rules" in refusal(connection, tmp_path / "nowhere")
 
 
 def test_all_invariants_hold_on_an_empty_database(connection: db.Connection) -> None:

@@ -11,6 +11,9 @@ from rich.table import Table
 from crossdock import db, invariants
 from crossdock.cli.context import FOUND_SOMETHING, connect, open_database, output
 
+SHOWN_ROWS = 100
+"""Of each rule; a rule that is wrong at all is often so everywhere."""
+
 
 def register(app: typer.Typer) -> None:
     """Adds `check`."""
@@ -25,10 +28,10 @@ def check(
     ] = None,
 ) -> None:
     """Run every invariant; print the rows that break one and exit with 1 if there are any."""
+    count = len(invariants.load_invariants(folder))
     with open_database(context, migrate=False) as database, connect(database) as connection:
         db.require_current_schema(connection)
-        violations = invariants.check(connection, folder)
-    count = len(invariants.load_invariants(folder))
+        violations = invariants.check(connection, folder, rows_per_rule=SHOWN_ROWS + 1)
     if not violations:
         output.print(f"{count} invariants hold.")
         return
@@ -42,6 +45,8 @@ def check(
 def _print_one(violations: list[invariants.Violation]) -> None:
     output.print(f"{violations[0].invariant}: {violations[0].rule}", markup=False, soft_wrap=True)
     table = Table(*(name for name, _ in violations[0].row))
-    for violation in violations:
+    for violation in violations[:SHOWN_ROWS]:
         table.add_row(*(str(value) for _, value in violation.row))
     output.print(table)
+    if len(violations) > SHOWN_ROWS:
+        output.print("... and more")

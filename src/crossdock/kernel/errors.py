@@ -3,7 +3,8 @@
     CrossdockError
     └── Fault                          a condition outside the code; `retryable`: waiting helps
         ├── SettingRefused             a setting or an option cannot be used
-        │   └── UnusableInput          a file of orders or of a network: nothing of it can be used
+        │   ├── UnusableInput          a file of orders or of a network: nothing of it can be used
+        │   └── InvariantRefused       a file of rules that hold across rows cannot be used
         ├── NoRoomToImport             too little disk space for what an import sets aside
         ├── MasterDataRefused          a rule of the database that the records break
         ├── NetworkUnreadable          a file or folder of a network cannot be read
