@@ -1,5 +1,5 @@
 -- A closed order has every unit canceled, delivered, lost or returned, no hold standing, no open
--- work, and no money held.
+-- work, and no answer about money outstanding.
 SELECT o.id AS order_id, 'units' AS what, l.number::text AS where_
 FROM sales_order o
 JOIN order_line l ON l.order_id = o.id
