@@ -185,7 +185,7 @@ class OrderLife(RuleBasedStateMachine):
 
     def _hear_the_zone(self) -> None:
         """What follows from what it took comes after its answer."""
-        if any(isinstance(message, OrderAllocated) for message in self.world.under_way):
+        while any(isinstance(message, OrderAllocated) for message in self.world.under_way):
             self.world.let_zone_answer()
 
     # Nodes and carriers ---------------------------------------------------------------------------
@@ -359,7 +359,9 @@ class OrderLife(RuleBasedStateMachine):
             at_nodes = sum(
                 n for (number, _, node), n in reserved.items() if number == line.number and node
             )
-            assert at_nodes <= line.allocated + line.released + line.picked + line.packed
+            here = line.allocated + line.released + line.picked + line.packed
+            assert at_nodes + bare == here
+            assert self.world.order.stage != "open" or not line.open
 
     @invariant()
     def nodes_and_order_agree(self) -> None:

@@ -9,6 +9,13 @@ from crossdock.connectors.fakes import Mood
 from crossdock.model.orders import Tender
 from tests.integration.orders.shop import BOSTON, CARD, Shop
 
+RESERVE = """
+INSERT INTO reservation (id, order_id, created_at, line_number, quantity, priority, state, sku,
+                         kit, channel, method)
+SELECT gen_random_uuid(), order_id, now(), number, {units}, 3, '{state}', {sku}, {kit}, 'web',
+       'ship'
+FROM order_line WHERE soft > 0
+"""
 MESSAGE = """
 INSERT INTO inbox (shard, id, process, instance, route, type, body, occurred_at, recorded_at,
                    correlation_id, causation_id, actor)
@@ -16,6 +23,10 @@ SELECT 1, gen_random_uuid(), 'order-to-fulfillment', id, id, 'any', '', now(), n
        gen_random_uuid(), gen_random_uuid(), ''
 FROM sales_order
 """
+
+
+def reserve(units: str, state: str = "soft", sku: str = "sku", kit: str = "''") -> str:
+    return RESERVE.format(units=units, state=state, sku=sku, kit=kit)
 
 
 def broken_by(shop: Shop, *changes: str) -> set[str]:
@@ -110,6 +121,54 @@ def test_tenders_that_do_not_cover_an_accepted_order_are_found(waiting: Shop) ->
     lowered = "UPDATE tender SET amount = amount - 1, captured = captured - 1"
 
     assert broken_by(waiting, lowered) == {"accepted_orders_are_covered"}
+
+
+def test_units_that_wait_without_a_reservation_are_found(waiting: Shop) -> None:
+    never = {"live_units_are_reserved"}
+
+    assert broken_by(waiting, "DELETE FROM reservation WHERE state = 'backordered'") == never
+    assert broken_by(waiting, "UPDATE reservation SET state = 'soft' WHERE node IS NULL") == never
+    for state in ("soft", "allocated", "open"):
+        moved = f"UPDATE order_line SET {state} = backordered, backordered = 0"
+        assert broken_by(waiting, moved) == never, state
+    late = "DELETE FROM reservation WHERE node IS NULL"
+    assert broken_by(waiting, late, MESSAGE) == set(), "the order may be about to hear of it"
+
+
+def test_reservations_beyond_what_a_line_waits_for_are_found(waiting: Shop) -> None:
+    waits = "UPDATE order_line SET soft = backordered, backordered = 0"
+    queued = "UPDATE reservation SET state = 'soft' WHERE node IS NULL"
+    never = {"live_units_are_reserved"}
+
+    assert broken_by(waiting, waits, queued) == set()
+    assert broken_by(waiting, waits, queued, reserve("3", "backordered")) == never
+    assert broken_by(waiting, waits, queued, reserve("1")) == never
+
+
+def test_a_reservation_of_what_the_line_does_not_sell_is_found(waiting: Shop) -> None:
+    waits = "UPDATE order_line SET soft = backordered, backordered = 0"
+    none = "DELETE FROM reservation WHERE node IS NULL"
+    foreign = {"reservations_are_of_open_lines"}
+
+    assert broken_by(waiting, waits, none, reserve("3")) == set()
+    assert broken_by(waiting, waits, none, reserve("3", sku="'jug'")) == foreign
+    substitute = "UPDATE product SET substitutes = '{jug}' WHERE sku = 'mug'"
+    assert broken_by(waiting, waits, none, substitute, reserve("3", sku="'jug'")) == set()
+
+
+def test_the_components_of_a_kit_stand_for_its_line(waiting: Shop) -> None:
+    waits = "UPDATE order_line SET soft = backordered, backordered = 0"
+    none = "DELETE FROM reservation WHERE node IS NULL"
+    lid = reserve("3", sku="'lid'", kit="'mug'")
+    handles = reserve("6", sku="'handle'", kit="'mug'")
+    two_each = "UPDATE reservation SET per_unit = 2 WHERE sku = 'handle'"
+    lots = (reserve("5", sku="'handle'", kit="'mug'"), reserve("1", sku="'handle'", kit="'mug'"))
+
+    assert broken_by(waiting, waits, none, lid, handles, two_each) == set()
+    assert broken_by(waiting, waits, none, lid, *lots, two_each) == set(), "divided by lots"
+    assert broken_by(waiting, waits, none, lid, handles) == {
+        "live_units_are_reserved", "reservations_are_of_open_lines",
+    }  # fmt: skip
 
 
 def test_a_document_that_the_erp_refused_is_a_case_and_no_broken_rule(sold: Shop) -> None:
