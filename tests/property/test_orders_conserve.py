@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any, Literal
 
 import pytest
@@ -19,16 +18,7 @@ from hypothesis.stateful import (
 from crossdock.allocation.model import Action, OrderAllocated
 from crossdock.engine.process import Effect
 from crossdock.inventory.model import ShortageFound, StockArrived
-from crossdock.model.effects import (
-    AuthorizationRefused,
-    CaptureRefused,
-    CustomerNotified,
-    DocumentPosted,
-    PaymentAuthorized,
-    PaymentCaptured,
-    PaymentRefunded,
-    PaymentVoided,
-)
+from crossdock.model.effects import CustomerNotified, DocumentPosted
 from crossdock.model.messages import (
     CancelRequested,
     FulfillmentAccepted,
@@ -47,6 +37,7 @@ from crossdock.model.messages import (
 )
 from crossdock.model.orders import Adjustment, Charge, Tender
 from crossdock.ordering.policy import OrderPolicy
+from tests.property.provider import Provider
 from tests.unit.processes.world import ORDER, World, an_order
 
 pytestmark = pytest.mark.slow
@@ -60,74 +51,12 @@ MAY_BE_STALE |= {"FulfillmentAccepted", "InterceptAnswered", "OrderValidated"}
 """Reminders and second answers; what else comes is still waited for."""
 
 
-class OrderLife(RuleBasedStateMachine):
+class Life(RuleBasedStateMachine):
     """Everybody outside does what they like; see the invariants at the end."""
 
-    @initialize(
-        quantities=st.lists(st.integers(1, 3), min_size=1, max_size=3),
-        price=st.sampled_from([333, 1000, 1]),
-        shipping=st.sampled_from([0, 499]),
-        discount=st.sampled_from([0, 1]),
-        paid=st.sampled_from(["card", "marketplace", "both", "account"]),
-        resend=st.booleans(),
-        wait_for_stock=st.booleans(),
-        stock=st.integers(0, 4),
-        unavailable=st.sampled_from([Action.BACKORDER, Action.HOLD, Action.CANCEL]),
-        regret=st.sampled_from([0, 0, 1, 9]),
-        delay=st.sampled_from(["", "question", "answer"]),
-    )
-    def place(
-        self,
-        quantities: list[int],
-        price: int,
-        shipping: int,
-        discount: int,
-        paid: str,
-        resend: bool,
-        wait_for_stock: bool,
-        stock: int,
-        unavailable: Action,
-        regret: int,
-        delay: Literal["", "question", "answer"],
-    ) -> None:
-        """`regret` units of the first line are wanted back before anybody has seen the order."""
-        policy = OrderPolicy(
-            on_lost_parcel="resend" if resend else "refund",
-            on_nothing_available="backorder" if wait_for_stock else "cancel",
-            capture_attempts=2,
-        )
-        lines = range(1, len(quantities) + 1)
-        shelves = {node: dict.fromkeys(lines, stock) for node in ("boston", "salem", "lynn")}
-        self.world = World(policy, shelves)
-        self.world.unavailable = unavailable
-        self.world.delay = delay
-        self.told = 0
-        total = price * sum(quantities) + shipping - discount
-        half = total // 2
-        tenders = {
-            "card": (Tender(number=1, amount=total),),
-            "marketplace": (Tender(number=1, kind="marketplace", amount=total, paid=True),),
-            "both": (
-                Tender(number=1, kind="gift_card", amount=half, paid=True),
-                Tender(number=2, amount=total - half, order_of_use=2),
-            ),
-            "account": (),
-        }[paid]
-        self.world.place(
-            an_order(
-                *quantities,
-                price=price,
-                tenders=[t for t in tenders if t.amount] if tenders else tenders,
-                total=total,
-                charges=(Charge(number=1, kind="shipping", amount=shipping),) if shipping else (),
-                adjustments=(
-                    (Adjustment(number=1, source="coupon", amount=-discount),) if discount else ()
-                ),
-            ),
-            *[CancelRequested(order_id=ORDER, request_id="r0", lines=(LineQuantity(1, regret),))]
-            * bool(regret),
-        )
-        self.payments = {"held": 0, "captured": 0, "refunded": 0}
+    world: World
+    provider: Provider
+    told: int
 
     # Outside systems ------------------------------------------------------------------------------
 
@@ -140,6 +69,16 @@ class OrderLife(RuleBasedStateMachine):
             first.setdefault((effect.connector, effect.order_key), effect)
         effect = data.draw(st.sampled_from(sorted(first.values(), key=lambda e: e.key)))
         self.world.answer(effect, self._answer(effect, yes))
+
+    @precondition(lambda self: self._payments())
+    @rule(data=st.data(), yes=st.booleans())
+    def a_provider_answers(self, data: st.DataObject, yes: bool) -> None:
+        """In any order, as answers may come that are not fetched by the dispatcher."""
+        effect = data.draw(st.sampled_from(self._payments()))
+        self.world.answer(effect, self._answer(effect, yes))
+
+    def _payments(self) -> list[Effect]:
+        return [effect for _, effect in self.world.effects if effect.connector == "payment"]
 
     def _answer(self, effect: Effect, yes: bool) -> Any:
         asked: Any = effect.payload
@@ -154,39 +93,7 @@ class OrderLife(RuleBasedStateMachine):
                 shipment_id=asked.shipment_id, tracking=asked.tracking,
                 request_id=asked.request_id, stopped=yes,
             )  # fmt: skip
-        about = {"key": key, "tender": asked.tender, "amount": asked.amount}
-        money = self.payments
-        if effect.operation == "authorize":
-            if not yes:
-                return AuthorizationRefused(**about, reason="declined")
-            money["held"] += asked.amount
-            expires = self.world.now + timedelta(days=7)
-            return PaymentAuthorized(**about, authorization=key, expires_at=expires)
-        if effect.operation == "capture":
-            if not yes:
-                return CaptureRefused(**about, reason="declined")
-            money["captured"] += asked.amount
-            return PaymentCaptured(**about)
-        if effect.operation == "void":
-            return PaymentVoided(**about)
-        money["refunded"] += asked.amount
-        return PaymentRefunded(**about)
-
-    # Zones ----------------------------------------------------------------------------------------
-
-    @rule(delay=st.sampled_from(["question", "answer"]))
-    def the_zone_takes_its_time(self, delay: Literal["question", "answer"]) -> None:
-        self.world.delay = delay
-
-    @rule()
-    def the_zone_answers(self) -> None:
-        self.world.delay = ""
-        self.world.let_zone_answer()
-
-    def _hear_the_zone(self) -> None:
-        """What follows from what it took comes after its answer."""
-        while any(isinstance(message, OrderAllocated) for message in self.world.under_way):
-            self.world.let_zone_answer()
+        return self.provider.answer(effect, yes, self.world.now)
 
     # Nodes and carriers ---------------------------------------------------------------------------
 
@@ -196,41 +103,6 @@ class OrderLife(RuleBasedStateMachine):
 
     def _some(self, data: st.DataObject, work: Any, most: int = 3) -> dict[int, int]:
         return {line.line: data.draw(st.integers(0, min(most, line.left))) for line in work.lines}
-
-    @rule(data=st.data())
-    def a_node_accepts(self, data: st.DataObject) -> None:
-        if work := self._work(data):
-            self.world.tell(FulfillmentAccepted(order_id=ORDER, fulfillment_id=work.id), work.id)
-
-    @rule(data=st.data())
-    def a_node_declines(self, data: st.DataObject) -> None:
-        if work := self._work(data):
-            declined = FulfillmentDeclined(order_id=ORDER, fulfillment_id=work.id, reason="busy")
-            self.world.tell(declined, work.id)
-
-    @rule(data=st.data())
-    def a_node_picks(self, data: st.DataObject) -> None:
-        if work := self._work(data):
-            picked, short = self._some(data, work), self._some(data, work, 1)
-            self.told += 1
-            self.world.tell(
-                ItemsPicked(
-                    order_id=ORDER, fulfillment_id=work.id, pick_id=str(self.told),
-                    picked=tuple(LineQuantity(*one) for one in picked.items() if one[1]),
-                    short=tuple(ShortLine(*one, "gone") for one in short.items() if one[1]),
-                ),
-                work.id,
-            )  # fmt: skip
-
-    @rule(data=st.data())
-    def a_node_packs(self, data: st.DataObject) -> None:
-        if work := self._work(data):
-            lines = tuple(LineQuantity(*one) for one in self._some(data, work).items() if one[1])
-            self.told += 1
-            packed = ItemsPacked(
-                order_id=ORDER, fulfillment_id=work.id, pack_id=str(self.told), lines=lines
-            )
-            self.world.tell(packed, work.id)
 
     @rule(data=st.data(), apart=st.booleans())
     def a_node_ships(self, data: st.DataObject, apart: bool) -> None:
@@ -286,7 +158,7 @@ class OrderLife(RuleBasedStateMachine):
             work_id,
         )  # fmt: skip
 
-    # Customers, stock, time -----------------------------------------------------------------------
+    # Customers, time -----------------------------------------------------------------------------
 
     @rule(data=st.data(), everything=st.booleans())
     def the_customer_wants_something_back(self, data: st.DataObject, everything: bool) -> None:
@@ -297,42 +169,9 @@ class OrderLife(RuleBasedStateMachine):
         self.told += 1
         self.world.tell(CancelRequested(order_id=ORDER, request_id=f"r{self.told}", lines=lines))
 
-    @rule(data=st.data())
-    def the_books_lose_a_unit(self, data: st.DataObject) -> None:
-        self._hear_the_zone()
-        held = [k for k, n in self.world.reserved.items() if n and k[1] == "allocated"]
-        if not held:
-            return
-        line, state, node = data.draw(st.sampled_from(sorted(held, key=str)))
-        self.world.reserved[line, state, node] -= 1
-        self.world.reserved[line, "soft", None] += 1
-        self.world.tell(
-            ShortageFound(order_id=ORDER, line=line, quantity=1, node=node or "", reason="count")
-        )
-
-    @rule(data=st.data())
-    def stock_arrives(self, data: st.DataObject) -> None:
-        self._hear_the_zone()
-        line = data.draw(st.sampled_from(self.world.order.lines)).number
-        self.world.stock.setdefault("salem", {})[line] = (
-            self.world.stock.get("salem", {}).get(line, 0) + 2
-        )
-        waiting = self.world.reserved[line, "backordered", None]
-        served = min(2, waiting)
-        if served:
-            self.world.reserved[line, "backordered", None] -= served
-            self.world.reserved[line, "soft", None] += served
-            self.world.tell(StockArrived(order_id=ORDER, lines=(LineQuantity(line, served),)))
-
     @rule(hours=st.sampled_from([1, 30, 200, 600]))
     def time_passes(self, hours: int) -> None:
         self.world.wait(hours=hours)
-
-    @rule(approved=st.booleans())
-    def a_person_decides(self, approved: bool) -> None:
-        for hold in sorted(self.world.holds):
-            self.world.tell(HoldLifted(order_id=ORDER, hold=hold, approved=approved))
-            return
 
     # What always holds ----------------------------------------------------------------------------
 
@@ -397,15 +236,17 @@ class OrderLife(RuleBasedStateMachine):
         if not hasattr(self, "world"):
             return
         self._finish()
-        order, money = self.world.order, self.payments
+        order, provider = self.world.order, self.provider
         assert order.stage == "closed", (order, self.world.works(), self.world.effects)
         assert not +self.world.reserved
+        assert not provider.baseless
         paid_before = sum(t.granted for t in order.tenders if t.status == "paid")
         billed = any(t.status == "account" for t in order.tenders)
         shipped = sum(line.shipped_amount - line.credited_amount for line in order.lines)
+        debt = sum(t.debt for t in order.tenders)
         if not billed:
-            debt = sum(t.debt for t in order.tenders)
-            assert paid_before + money["captured"] - money["refunded"] + debt == shipped
+            assert paid_before + provider.kept + debt == shipped
+        assert provider.held <= debt
 
     def _finish(self) -> None:
         world = self.world
@@ -457,7 +298,191 @@ class OrderLife(RuleBasedStateMachine):
                 )  # fmt: skip
 
 
-OrderLife.TestCase.settings = settings(
-    max_examples=250, stateful_step_count=30, deadline=None, derandomize=True
-)
+class OrderLife(Life):
+    """Any order, from before anybody has looked at it."""
+
+    @initialize(
+        quantities=st.lists(st.integers(1, 3), min_size=1, max_size=3),
+        price=st.sampled_from([333, 1000, 1]),
+        shipping=st.sampled_from([0, 499]),
+        discount=st.sampled_from([0, 1]),
+        paid=st.sampled_from(["card", "marketplace", "both", "account"]),
+        resend=st.booleans(),
+        wait_for_stock=st.booleans(),
+        stock=st.integers(0, 4),
+        unavailable=st.sampled_from([Action.BACKORDER, Action.HOLD, Action.CANCEL]),
+        regret=st.sampled_from([0, 0, 1, 9]),
+        delay=st.sampled_from(["", "question", "answer"]),
+    )
+    def place(
+        self,
+        quantities: list[int],
+        price: int,
+        shipping: int,
+        discount: int,
+        paid: str,
+        resend: bool,
+        wait_for_stock: bool,
+        stock: int,
+        unavailable: Action,
+        regret: int,
+        delay: Literal["", "question", "answer"],
+    ) -> None:
+        """`regret` units of the first line are wanted back before anybody has seen the order."""
+        policy = OrderPolicy(
+            on_lost_parcel="resend" if resend else "refund",
+            on_nothing_available="backorder" if wait_for_stock else "cancel",
+            capture_attempts=2,
+        )
+        lines = range(1, len(quantities) + 1)
+        shelves = {node: dict.fromkeys(lines, stock) for node in ("boston", "salem", "lynn")}
+        self.world = World(policy, shelves)
+        self.world.unavailable = unavailable
+        self.world.delay = delay
+        self.told = 0
+        self.provider = Provider()
+        total = price * sum(quantities) + shipping - discount
+        half = total // 2
+        tenders = {
+            "card": (Tender(number=1, amount=total),),
+            "marketplace": (Tender(number=1, kind="marketplace", amount=total, paid=True),),
+            "both": (
+                Tender(number=1, kind="gift_card", amount=half, paid=True),
+                Tender(number=2, amount=total - half, order_of_use=2),
+            ),
+            "account": (),
+        }[paid]
+        self.world.place(
+            an_order(
+                *quantities,
+                price=price,
+                tenders=[t for t in tenders if t.amount] if tenders else tenders,
+                total=total,
+                charges=(Charge(number=1, kind="shipping", amount=shipping),) if shipping else (),
+                adjustments=(
+                    (Adjustment(number=1, source="coupon", amount=-discount),) if discount else ()
+                ),
+            ),
+            *[CancelRequested(order_id=ORDER, request_id="r0", lines=(LineQuantity(1, regret),))]
+            * bool(regret),
+        )
+
+    # Zones ----------------------------------------------------------------------------------------
+
+    @rule(delay=st.sampled_from(["question", "answer"]))
+    def the_zone_takes_its_time(self, delay: Literal["question", "answer"]) -> None:
+        self.world.delay = delay
+
+    @rule()
+    def the_zone_answers(self) -> None:
+        self.world.delay = ""
+        self.world.let_zone_answer()
+
+    def _hear_the_zone(self) -> None:
+        """What follows from what it took comes after its answer."""
+        while any(isinstance(message, OrderAllocated) for message in self.world.under_way):
+            self.world.let_zone_answer()
+
+    # Nodes ----------------------------------------------------------------------------------------
+
+    @rule(data=st.data())
+    def a_node_accepts(self, data: st.DataObject) -> None:
+        if work := self._work(data):
+            self.world.tell(FulfillmentAccepted(order_id=ORDER, fulfillment_id=work.id), work.id)
+
+    @rule(data=st.data())
+    def a_node_declines(self, data: st.DataObject) -> None:
+        if work := self._work(data):
+            declined = FulfillmentDeclined(order_id=ORDER, fulfillment_id=work.id, reason="busy")
+            self.world.tell(declined, work.id)
+
+    @rule(data=st.data())
+    def a_node_picks(self, data: st.DataObject) -> None:
+        if work := self._work(data):
+            picked, short = self._some(data, work), self._some(data, work, 1)
+            self.told += 1
+            self.world.tell(
+                ItemsPicked(
+                    order_id=ORDER, fulfillment_id=work.id, pick_id=str(self.told),
+                    picked=tuple(LineQuantity(*one) for one in picked.items() if one[1]),
+                    short=tuple(ShortLine(*one, "gone") for one in short.items() if one[1]),
+                ),
+                work.id,
+            )  # fmt: skip
+
+    @rule(data=st.data())
+    def a_node_packs(self, data: st.DataObject) -> None:
+        if work := self._work(data):
+            lines = tuple(LineQuantity(*one) for one in self._some(data, work).items() if one[1])
+            self.told += 1
+            packed = ItemsPacked(
+                order_id=ORDER, fulfillment_id=work.id, pack_id=str(self.told), lines=lines
+            )
+            self.world.tell(packed, work.id)
+
+    # Stock and people -----------------------------------------------------------------------------
+
+    @rule(data=st.data())
+    def the_books_lose_a_unit(self, data: st.DataObject) -> None:
+        self._hear_the_zone()
+        held = [k for k, n in self.world.reserved.items() if n and k[1] == "allocated"]
+        if not held:
+            return
+        line, state, node = data.draw(st.sampled_from(sorted(held, key=str)))
+        self.world.reserved[line, state, node] -= 1
+        self.world.reserved[line, "soft", None] += 1
+        self.world.tell(
+            ShortageFound(order_id=ORDER, line=line, quantity=1, node=node or "", reason="count")
+        )
+
+    @rule(data=st.data())
+    def stock_arrives(self, data: st.DataObject) -> None:
+        self._hear_the_zone()
+        line = data.draw(st.sampled_from(self.world.order.lines)).number
+        self.world.stock.setdefault("salem", {})[line] = (
+            self.world.stock.get("salem", {}).get(line, 0) + 2
+        )
+        waiting = self.world.reserved[line, "backordered", None]
+        served = min(2, waiting)
+        if served:
+            self.world.reserved[line, "backordered", None] -= served
+            self.world.reserved[line, "soft", None] += served
+            self.world.tell(StockArrived(order_id=ORDER, lines=(LineQuantity(line, served),)))
+
+    @rule(approved=st.booleans())
+    def a_person_decides(self, approved: bool) -> None:
+        for hold in sorted(self.world.holds):
+            self.world.tell(HoldLifted(order_id=ORDER, hold=hold, approved=approved))
+            return
+
+
+class PaymentLife(Life):
+    """An order that is authorized and at its nodes: what is left is mostly about money."""
+
+    @initialize(
+        quantities=st.lists(st.integers(1, 2), min_size=1, max_size=2),
+        cards=st.integers(1, 2),
+        resend=st.booleans(),
+    )
+    def place(self, quantities: list[int], cards: int, resend: bool) -> None:
+        policy = OrderPolicy(
+            on_lost_parcel="resend" if resend else "refund",
+            capture_attempts=3,
+            acknowledgement_hours=0,
+        )
+        shelves = {"boston": {1: 9}, "salem": {2: 9}}
+        self.world, self.provider, self.told = World(policy, shelves), Provider(), 0
+        total = 1000 * sum(quantities)
+        parts = [total] if cards == 1 else [total - 700, 700]
+        tenders = [Tender(number=n, amount=part) for n, part in enumerate(parts, start=1)]
+        self.world.place(an_order(*quantities, tenders=tenders))
+        for effect in self._payments():
+            self.world.answer(effect, self._answer(effect, True))
+
+
+for life in (OrderLife, PaymentLife):
+    life.TestCase.settings = settings(
+        max_examples=250, stateful_step_count=30, deadline=None, derandomize=True
+    )
 test_no_unit_and_no_cent_is_lost = OrderLife.TestCase
+test_nobody_pays_for_what_did_not_arrive = PaymentLife.TestCase

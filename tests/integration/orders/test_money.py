@@ -5,6 +5,9 @@ The real engine, database and fakes; every invariant is checked at the end of ea
 
 from __future__ import annotations
 
+import pytest
+
+from crossdock import invariants
 from crossdock.connectors.fakes import Mood
 from crossdock.model.orders import Tender
 from tests.integration.orders.shop import (
@@ -130,8 +133,30 @@ def test_an_authorization_is_renewed_before_it_ends(shop: Shop) -> None:
     shop.stock(BOSTON, mug=1)
     shop.finish(order)
 
-    assert shop.tender(order)["captured"] == 1250
+    tender = shop.tender(order)
+    assert (tender["captured"], tender["voided"], tender["authorized"]) == (1250, 1250, 0)
+    assert sum(found.held for found in shop.payment.authorizations.values()) == 0
     assert shop.stage(order) == "closed"
+    shop.assert_whole()
+
+
+def test_a_parcel_stopped_before_its_capture_is_refused_costs_nothing(shop: Shop) -> None:
+    shop.stock(BOSTON, mug=1)
+    order = shop.place("5011", ("mug", 1), tenders=[CARD])
+    work = shop.work(order)
+    shop.payment.mood = Mood(fails=1.0)
+    [tracking] = shop.ship(work)
+    shop.cancel(order)
+    assert shop.carrier.stopped == {tracking}
+
+    shop.payment.mood = Mood(refuses=1.0)
+    shop.wait(hours=1)
+    shop.payment.mood = Mood()
+    shop.wait(days=2)
+
+    assert shop.tender(order)["captured"] == 0
+    assert shop.stage(order) == "closed"
+    assert shop.cases() == []
     shop.assert_whole()
 
 
@@ -167,3 +192,34 @@ def test_an_erp_down_for_hours_stops_nothing_and_gets_everything_in_order(shop: 
 
     assert shop.documents(order) == ["order", "delivery", "invoice"]
     shop.assert_whole()
+
+
+@pytest.mark.parametrize(
+    ("broken", "change"),
+    [
+        ("closed_orders_are_paid_for", "UPDATE tender SET refunded = 0"),
+        ("closed_orders_are_finished", "UPDATE tender SET authorized = 1"),
+    ],
+)
+def test_money_that_is_kept_or_held_for_nothing_is_found(
+    shop: Shop, broken: str, change: str
+) -> None:
+    """Though a provider refused to pay back some of it."""
+    shop.stock(BOSTON, mug=3)
+    order = shop.place("5012", ("mug", 3), tenders=[CARD])
+    work = shop.work(order)
+    trackings = shop.ship(work, {1: 1}, {1: 1}, {1: 1})
+    shop.payment.mood = Mood(refuses=1.0)
+    shop.cancel(order, (1, 1))
+    shop.payment.mood = Mood()
+    shop.cancel(order, (1, 1))
+    [left] = set(trackings) - shop.carrier.stopped
+    shop.deliver(work, left)
+    assert shop.stage(order) == "closed"
+    assert (shop.tender(order)["refunded"], shop.cases()) == (1250, ["refund refused"])
+    shop.assert_whole()
+
+    shop.connection.execute(change)
+
+    found = {violation.invariant for violation in invariants.check(shop.connection)}
+    assert broken in found

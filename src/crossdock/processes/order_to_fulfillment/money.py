@@ -1,6 +1,8 @@
 """Who pays: tenders are authorized and charged in their order of use, released in reverse.
 
-For each tender: granted = used (for shipments) + released (by cancellations) + free.
+For each tender: granted = used (for shipments) + released (by cancellations) + free. Of what was
+used: used = captured + capturing + debt + withheld. If captures bring more than that, it is paid
+back; nothing is asked back before it was captured.
 """
 
 from __future__ import annotations
@@ -10,7 +12,12 @@ from datetime import datetime
 
 from crossdock.engine.process import Effect
 from crossdock.model.effects import PAYMENT, PaymentRequest
-from crossdock.processes.order_to_fulfillment.state import SalesOrderState, Tender
+from crossdock.processes.order_to_fulfillment.state import (
+    Authorization,
+    Capture,
+    SalesOrderState,
+    Tender,
+)
 
 ASKED, AUTHORIZED, REFUSED, PAID, EXPIRED, UNUSED = (
     "asked",
@@ -37,7 +44,8 @@ def authorize(order: SalesOrderState, now: datetime) -> Iterator[Effect]:
 
 
 def ask_authorization(order: SalesOrderState, tender: Tender, amount: int, now: datetime) -> Effect:
-    """A new try is a new key."""
+    """A new try is a new key. What is owed has to be captured on the new authorization, too."""
+    amount += tender.debt
     tender.status, tender.asking = ASKED, amount
     tender.attempt += 1
     return _ask(order, tender, "authorize", amount, str(tender.attempt), now)
@@ -66,6 +74,7 @@ def capture(
     now: datetime,
 ) -> Effect:
     """A repeated try has a key of its own."""
+    tender.captures.append(Capture(shipment_id, attempt, amount, tender.authorization))
     return _ask(order, tender, "capture", amount, f"{shipment_id}/{attempt}", now, shipment_id)
 
 
@@ -85,11 +94,11 @@ def release(order: SalesOrderState, now: datetime, reason: str) -> Iterator[Effe
             tender.released += amount
             order.unneeded -= amount
             if tender.status == PAID:
-                yield _pay_back(order, tender, amount, now, reason)
+                yield from _pay_back(order, tender, amount, now, reason)
 
 
 def refund(order: SalesOrderState, amount: int, now: datetime, reason: str) -> Iterator[Effect]:
-    """Give back what was charged for units that did not arrive; debts shrink before money moves."""
+    """What was charged for units that did not arrive is not due: debts shrink, then money moves."""
     for tender in reversed(order.tenders):
         given = min(tender.used - tender.refunding, amount)
         if given <= 0:
@@ -97,28 +106,86 @@ def refund(order: SalesOrderState, amount: int, now: datetime, reason: str) -> I
         order.news.tenders.add(tender.number)
         tender.refunding += given
         amount -= given
-        forgiven = min(tender.debt, given)
-        tender.debt -= forgiven
-        if given > forgiven and tender.status != "account":
-            yield _pay_back(order, tender, given - forgiven, now, reason)
+        if tender.status != "account":
+            tender.withheld += given
+            yield from balance(order, tender, now, reason)
+
+
+def balance(order: SalesOrderState, tender: Tender, now: datetime, reason: str) -> Iterator[Effect]:
+    """What was captured beyond what is due goes back; what is due and was refused is a debt."""
+    surplus = tender.captured + tender.capturing + tender.withheld - tender.used
+    kept = tender.captured - (tender.refunding - tender.withheld)
+    given = min(tender.withheld, surplus, kept)
+    if given > 0:
+        tender.withheld -= given
+        yield from _pay_back(order, tender, given, now, reason)
+    tender.debt = max(0, -surplus)
+
+
+def replace(
+    order: SalesOrderState, tender: Tender, number: str, held: int, now: datetime
+) -> Iterator[Effect]:
+    """Capture on this authorization from now on, and let go what an earlier one holds."""
+    tender.authorization = number
+    tender.on(number).held = held
+    yield from void_replaced(order, tender, now)
+    tender.authorizations = [
+        one for one in tender.authorizations if one.held or one.captured or one.number == number
+    ]
+
+
+def void_replaced(order: SalesOrderState, tender: Tender, now: datetime) -> Iterator[Effect]:
+    """Replaced authorizations need hold only what is being captured on them."""
+    for authorization in tender.authorizations:
+        if authorization.number != tender.authorization:
+            yield from _void(order, tender, authorization, now)
 
 
 def void_leftovers(order: SalesOrderState, now: datetime) -> Iterator[Effect]:
-    """No unit is left to be shipped: providers need hold no more."""
+    """No unit is left to be shipped: providers need hold only what is charged for or owed."""
     for tender in order.tenders:
-        left = tender.granted - tender.used - tender.voiding
-        if tender.is_asked_for and left > 0:
-            order.news.tenders.add(tender.number)
-            tender.voiding += left
-            tender.released = tender.granted - tender.used
-            yield _ask(order, tender, "void", left, str(tender.attempt), now)
+        if tender.is_asked_for:
+            if tender.free > 0:
+                order.news.tenders.add(tender.number)
+                tender.released += tender.free
+            for authorization in tender.authorizations:
+                yield from _void(order, tender, authorization, now)
+
+
+def _void(
+    order: SalesOrderState, tender: Tender, authorization: Authorization, now: datetime
+) -> Iterator[Effect]:
+    """Except what is being captured on it; on the latest one, what is refused is captured again."""
+    if authorization.number == tender.authorization:
+        needed = tender.capturing + max(tender.debt, tender.collecting)
+    else:
+        needed = tender.asked_on(authorization.number)
+    left = authorization.held - needed
+    if left > 0:
+        authorization.held -= left
+        tender.voiding += left
+        tender.voids += 1
+        key = str(tender.voids)
+        yield _ask(order, tender, "void", left, key, now, authorization=authorization.number)
 
 
 def _pay_back(
     order: SalesOrderState, tender: Tender, amount: int, now: datetime, reason: str
-) -> Effect:
-    order.entries += 1
-    return _ask(order, tender, "refund", amount, str(order.entries), now, reason=reason)
+) -> Iterator[Effect]:
+    """Each authorization pays back what was captured on it."""
+    parts = []
+    for authorization in tender.authorizations:
+        part = min(authorization.captured, amount)
+        if part:
+            authorization.captured -= part
+            amount -= part
+            parts.append((authorization.number, part))
+    if amount:  # Paid before, or captured on we do not know what.
+        parts.append((tender.authorization, amount))
+    for number, part in parts:
+        order.entries += 1
+        key = str(order.entries)
+        yield _ask(order, tender, "refund", part, key, now, reason=reason, authorization=number)
 
 
 def _ask(
@@ -130,6 +197,7 @@ def _ask(
     now: datetime,
     shipment_id: str = "",
     reason: str = "",
+    authorization: str | None = None,
 ) -> Effect:
     order.in_flight += 1
     order.news.tenders.add(tender.number)
@@ -148,7 +216,7 @@ def _ask(
             amount=amount,
             currency=order.facts.currency,
             reference=tender.reference,
-            authorization=tender.authorization,
+            authorization=tender.authorization if authorization is None else authorization,
             shipment_id=shipment_id,
             reason=reason,
         ),

@@ -66,7 +66,8 @@ def take_authorization(
     if not tender.granted:
         tender.granted = answer.amount
     tender.asking, tender.status = 0, money.AUTHORIZED
-    tender.authorization, tender.authorized_until = answer.authorization, answer.expires_at
+    tender.authorized_until = answer.expires_at
+    yield from money.replace(order, tender, answer.authorization, answer.amount, now)
     _tell(order, answer, TenderAuthorized)
     if answer.expires_at is not None:
         early = timedelta(hours=order.policy.reauthorize_hours)
@@ -90,6 +91,7 @@ def give_authorization_back(
 ) -> Iterator[Output]:
     """It came after the end: nobody needs it."""
     order.in_flight += 1
+    order.tender(answer.tender).voiding += answer.amount
     yield Effect(
         connector=PAYMENT,
         operation="void",
@@ -228,48 +230,80 @@ def renew(
 def take_capture(
     order: SalesOrderState, answer: PaymentCaptured, now: datetime
 ) -> Iterator[Output]:
-    """The money is ours."""
+    """The money is ours, and paid back as far as what it is for did not arrive meanwhile."""
     tender = order.tender(answer.tender)
     _answered(order, answer.key, "done", now, reference=answer.reference)
     tender.captured += answer.amount
+    authorization = tender.on(_take_capture_off(tender, answer.key))
+    authorization.held -= min(authorization.held, answer.amount)
+    authorization.captured += answer.amount
     _tell(order, answer, TenderCaptured)
-    if _attempt_of(answer.key) > 1:
-        tender.debt -= min(tender.debt, answer.amount)
+    yield from money.balance(order, tender, now, "not_due")
     yield from _settled(order, now)
 
 
 @process.on(CaptureRefused)
 def note_debt(order: SalesOrderState, answer: CaptureRefused, now: datetime) -> Iterator[Output]:
-    """The goods are gone and the money did not come: a debt, visible and tried again."""
+    """The goods are gone and the money did not come: a debt, visible and tried again.
+
+    Unless they did not arrive: what is not due is not owed.
+    """
     tender = order.tender(answer.tender)
-    attempt = _attempt_of(answer.key)
+    owed = tender.debt
+    _take_capture_off(tender, answer.key)
     _answered(order, answer.key, "refused", now, reason=answer.reason)
     _tell(order, answer, TenderCaptureRefused, reason=answer.reason)
-    if attempt == 1:
-        tender.debt += answer.amount
-        yield from telling.tell(order, "payment_due", answer.key[-40:], amount=answer.amount)
-    shipment_id = answer.key.split("/")[3]
+    yield from money.balance(order, tender, now, "not_due")
+    yield from money.void_replaced(order, tender, now)
+    if tender.debt > owed:
+        amount = tender.debt - owed
+        yield from telling.tell(order, "payment_due", answer.key[-40:], amount=amount)
+    if tender.debt:
+        yield from _pursue(order, answer, min(answer.amount, tender.debt), now)
+    yield from _settled(order, now)
+
+
+def _pursue(
+    order: SalesOrderState, answer: CaptureRefused, amount: int, now: datetime
+) -> Iterator[Output]:
+    """Try again later, and in the end tell a person."""
+    shipment_id, attempt = _capture_of(answer.key)
     if attempt < order.policy.capture_attempts:
         order.in_flight += 1
         yield StartTimer(
-            name=f"debt-{tender.number}-{shipment_id}",
+            name=f"debt-{answer.tender}-{shipment_id}",
             due=now + timedelta(hours=order.policy.capture_retry_hours),
             message=DebtDue(
-                tender=tender.number,
-                amount=answer.amount,
+                tender=answer.tender,
+                amount=amount,
                 shipment_id=shipment_id,
                 attempt=attempt + 1,
             ),
         )
-        return
-    yield OpenCase(
-        kind="unpaid debt",
-        subject=order.id,
-        detail=f"{text_of(answer.amount, order.facts.currency)} of shipment {shipment_id}:"
-        f" {answer.reason}",
-        priority=2,
-    )
-    yield from _settled(order, now)
+    else:
+        yield OpenCase(
+            kind="unpaid debt",
+            subject=order.id,
+            detail=f"{text_of(amount, order.facts.currency)} of shipment {shipment_id}:"
+            f" {answer.reason}",
+            priority=2,
+        )
+
+
+def _take_capture_off(tender: Tender, key: str) -> str:
+    """It is answered; returns the authorization it was asked of."""
+    shipment_id, attempt = _capture_of(key)
+    for one in tender.captures:
+        if one.shipment_id == shipment_id and one.attempt == attempt:
+            tender.captures.remove(one)
+            return one.authorization
+    return tender.authorization
+
+
+def _capture_of(key: str) -> tuple[str, int]:
+    """The shipment, and which try it was."""
+    _, _, _, shipment_id, attempt = key.split("/")
+    return shipment_id, int(attempt)
 
 
 @process.on(DebtDue, stages=(OPEN,))
@@ -277,8 +311,8 @@ def collect(order: SalesOrderState, due: DebtDue, now: datetime) -> Iterator[Out
     """Try again to capture what is still owed."""
     order.in_flight -= 1
     tender = order.tender(due.tender)
-    amount = min(due.amount, tender.debt)
-    if amount:
+    amount = min(due.amount, tender.debt - tender.collecting)
+    if amount > 0:
         yield money.capture(order, tender, amount, due.shipment_id, due.attempt, now)
     yield from closing.finish(order, now)
 
@@ -286,7 +320,9 @@ def collect(order: SalesOrderState, due: DebtDue, now: datetime) -> Iterator[Out
 @process.on(PaymentVoided)
 def note_void(order: SalesOrderState, answer: PaymentVoided, now: datetime) -> Iterator[Output]:
     """The provider holds it no longer."""
-    order.tender(answer.tender).voided += answer.amount
+    tender = order.tender(answer.tender)
+    tender.voided += answer.amount
+    tender.voiding -= min(tender.voiding, answer.amount)
     _answered(order, answer.key, "done", now)
     yield from _settled(order, now)
 
@@ -356,10 +392,6 @@ def _tell(order: SalesOrderState, answer: Answer, event: type[TenderEvent], **mo
 def _settled(order: SalesOrderState, now: datetime) -> Iterator[Output]:
     if order.stage == OPEN:
         yield from closing.finish(order, now)
-
-
-def _attempt_of(key: str) -> int:
-    return int(key.rpartition("/")[2])
 
 
 # While it is being asked for, nobody knows whether money is missing.

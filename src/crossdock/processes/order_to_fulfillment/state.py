@@ -118,6 +118,25 @@ class Line(msgspec.Struct, array_like=True, gc=False):
         return owed, amount
 
 
+class Authorization(msgspec.Struct, array_like=True, gc=False):
+    """What a provider holds for us under one number, and took for us."""
+
+    number: str
+    held: int = 0
+    """Captures take from it when they are answered, voids when they are asked for."""
+    captured: int = 0
+    """Less the refunds that were asked of it."""
+
+
+class Capture(msgspec.Struct, array_like=True, gc=False):
+    """A capture that is not answered."""
+
+    shipment_id: str
+    attempt: int
+    amount: int
+    authorization: str
+
+
 class Tender(msgspec.Struct, array_like=True, gc=False):
     """A way of paying. What it grants is used for shipments or released by cancellations."""
 
@@ -133,20 +152,50 @@ class Tender(msgspec.Struct, array_like=True, gc=False):
     voided: int = 0
     refunded: int = 0
     debt: int = 0
+    """Due, and neither captured nor asked for the first time."""
     asking: int = 0
     """The amount of an authorization that is not answered."""
     refunding: int = 0
-    """Of what was used, asked to be paid back."""
+    """Of what was used, not due: what it paid for did not arrive."""
     voiding: int = 0
-    """Of what was granted, asked to be let go."""
+    """Asked to be let go, and not let go."""
     attempt: int = 0
     authorization: str = ""
     authorized_until: datetime | None = None
+    withheld: int = 0
+    """Of what is not due, not asked back: nobody knows yet, or ever, that it was captured."""
+    voids: int = 0
+    """Counts voids: their keys are made of it."""
+    captures: list[Capture] = []
+    authorizations: list[Authorization] = []
+    """The latest one, and those before it that hold something or took something."""
 
     @property
     def free(self) -> int:
         """Granted, and neither used nor released."""
         return self.granted - self.used - self.released
+
+    @property
+    def capturing(self) -> int:
+        """Asked for when it was shipped, and not answered."""
+        return sum(one.amount for one in self.captures if one.attempt == 1)
+
+    @property
+    def collecting(self) -> int:
+        """Of the debt, asked for again and not answered."""
+        return sum(one.amount for one in self.captures if one.attempt > 1)
+
+    def asked_on(self, authorization: str) -> int:
+        """What is to be captured on an authorization, and not answered."""
+        return sum(one.amount for one in self.captures if one.authorization == authorization)
+
+    def on(self, number: str) -> Authorization:
+        """The authorization of that number."""
+        found = next((one for one in self.authorizations if one.number == number), None)
+        if found is None:
+            found = Authorization(number)
+            self.authorizations.append(found)
+        return found
 
     @property
     def is_asked_for(self) -> bool:

@@ -199,10 +199,9 @@ _TENDER = f"order_id, number, {_TENDER_CHANGES}, order_of_use, paid, kind, refer
 
 
 def _tender_changes(tender: Tender) -> Row:
-    asked = tender.is_asked_for
     return (
         tender.amount,
-        max(0, tender.granted - tender.captured - tender.voided) if asked else 0,
+        sum(one.held for one in tender.authorizations) + tender.voiding,
         tender.captured,
         tender.voided,
         tender.refunded,
