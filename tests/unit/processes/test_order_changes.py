@@ -64,6 +64,25 @@ def test_what_has_left_is_not_called_back_because_the_rest_cannot_be_paid(at_onc
     assert [(recall.line, recall.quantity) for recall in salem.recalls] == [(2, 1)]
 
 
+def test_what_is_given_up_twice_is_wanted_once() -> None:
+    world = World(OrderPolicy(acknowledgement_hours=0), {"boston": {1: 2}})
+    world.place(an_order(2))
+    [authorize] = asked(world, "payment")
+    world.answer(authorize, authorized(authorize, expires_at=world.now + timedelta(days=3)))
+    half_shipped(world)
+    world.wait(hours=49)
+    [renewal] = asked(world, "payment")
+    world.answer(
+        renewal,
+        AuthorizationRefused(key=renewal.key, tender=1, amount=1000, reason="no funds"),
+    )
+    world.wait(hours=73)
+
+    world.tell(HoldLifted(order_id=ORDER, hold="payment", approved=False))
+
+    assert world.order.line(1).wanted_back == 1
+
+
 @pytest.mark.parametrize("intercept", [True, False])
 def test_a_person_who_gives_up_the_rest_leaves_alone_what_has_left(intercept: bool) -> None:
     world = World(OrderPolicy(intercept=intercept), {"boston": {1: 1}})

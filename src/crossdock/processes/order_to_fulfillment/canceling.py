@@ -75,7 +75,10 @@ def _reachable(order: SalesOrderState, line: Line, ours: bool) -> int:
     nobody wants back yet."""
     on_way = sum(w.on_way for work in order.works if (w := work.of(line.number)) is not None)
     reachable = line.live + on_way - line.wanted_back
-    return min(line.live, reachable) if ours else reachable
+    if not ours:
+        return reachable
+    given_up = sum(w.quantity for w in order.wishes if w.ours and w.line == line.number)
+    return min(line.live - given_up, reachable)
 
 
 def pursue(order: SalesOrderState, now: datetime) -> Iterator[Output]:
