@@ -113,9 +113,9 @@ def examine(
     found: list[LineFinding] = []
     step: list[int] = []
 
-    def look(run: Run, job: Job, search: Search) -> None:
+    def look(run: Run, search: Search) -> None:
         step.append(search.step)
-        found.extend(_line(run, job, search, k) for k in range(len(job.bundles)))
+        found.extend(_line(run, search.job, search, k) for k in range(len(search.job.bundles)))
 
     run = Run(Tools(network, policy), stock, products, now, batch_id)
     decisions = run.plan(orders, watch=(number, look))

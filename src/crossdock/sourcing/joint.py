@@ -3,8 +3,8 @@
 First, all that compete are planned again at prices for what they compete for (`market`), those
 first that lose most by stepping aside. Then an order that still misses something asks: if an order
 that holds it took its next best plan, would the two together be cheaper? Either change is kept
-only if the sum is cheaper and no order has more units left open than it had. Everything is counted
-and nothing timed, so that a re-run gives the same.
+only if the sum is cheaper and no order has more units left open than it had, or more substitutes.
+Everything is counted and nothing timed, so that a re-run gives the same.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from crossdock.sourcing.jobs import Job, Piece
 from crossdock.sourcing.market import Market, Prices, Takes
 from crossdock.sourcing.model import Decision
 from crossdock.sourcing.records import Accountant
-from crossdock.sourcing.search import Plan, Search
+from crossdock.sourcing.search import Search
 from crossdock.sourcing.state import Column, LotTakes
 
 if TYPE_CHECKING:
@@ -41,10 +41,13 @@ WORTH_ASKING = 30
 class Placement:
     """An order's plan, and what was taken for it."""
 
-    __slots__ = ("days", "decision", "job", "pieces", "score", "search", "takes")
+    __slots__ = ("days", "decision", "job", "ordered", "pieces", "score", "search", "takes")
 
-    def __init__(self, job: Job, search: Search, decision: Decision, score: int) -> None:
-        self.job = job
+    def __init__(self, ordered: Job, search: Search, decision: Decision, score: int) -> None:
+        self.ordered = ordered
+        """What is planned again."""
+        self.job = search.job
+        """What was planned: with substitutes where what was ordered could not be filled."""
         self.search = search
         self.decision = decision
         self.score = score
@@ -60,9 +63,14 @@ class Placement:
         return len(self.job.bundles) <= TRADED_LINES
 
     @property
-    def open_units(self) -> int:
-        """Units without a node."""
-        return sum(line.quantity for line in self.decision.chosen.unfilled)
+    def missed_units(self) -> tuple[int, int]:
+        """Units without a node, and units for which another product is sent."""
+        left_open = sum([line.quantity for line in self.decision.chosen.unfilled])
+        if self.job is self.ordered:
+            return left_open, 0
+        ordered = self.ordered.bundles
+        given = [q for _, k, q in self.pieces if self.job.bundles[k] is not ordered[k]]
+        return left_open, sum(given)
 
 
 class Miss(NamedTuple):
@@ -171,7 +179,7 @@ class Joint:
             run.give_back(before[number])
         market = Market(self.capacity)
         for number in group:
-            self._bid(market, before[number].job)
+            self._bid(market, before[number].ordered)
         turns = market.clear()
         turns += [number for number in group if number not in set(turns)]
         after = self._place_all(turns, before)
@@ -188,7 +196,7 @@ class Joint:
             before[number].job.rejected, before[number].job.contended = notes[number]
 
     def _place_all(self, turns: list[int], before: dict[int, Placement]) -> dict[int, Placement]:
-        """Plans orders again in turn; one that ends with more open units goes first next time."""
+        """Plans orders again in turn; one that ends up worse off goes first next time."""
         for attempt in range(TRADE_ATTEMPTS):
             after = {number: self._plan_again(before[number]) for number in turns}
             worse = self._worse_off(after, before)
@@ -200,8 +208,8 @@ class Joint:
         return after
 
     def _worse_off(self, after: dict[int, Placement], before: dict[int, Placement]) -> list[int]:
-        """Orders with more units open than before."""
-        return [n for n, one in after.items() if one.open_units > before[n].open_units]
+        """Orders with more units open than before, or as many but more substitutes."""
+        return [n for n, one in after.items() if one.missed_units > before[n].missed_units]
 
     def _competitors(self, missing: dict[int, Miss]) -> list[int]:
         """The orders that miss something, and those that hold it."""
@@ -215,9 +223,10 @@ class Joint:
                 found |= self.capacity.at[node]
         return [n for n, one in self.placed.items() if n in found and one.is_traded]
 
-    def _bid(self, market: Market, job: Job) -> None:
+    def _bid(self, market: Market, ordered: Job) -> None:
         """Brings an order's plans to the market; one that cannot be filled stays away."""
-        search = self.run.search(job, kept=PLANS_BID, best=BEST_BID)
+        search = self.run.search(ordered, kept=PLANS_BID, best=BEST_BID)
+        job = search.job
         plans: list[tuple[int, Takes]] = []
         for score, _, _, pieces in [] if search.partial else search.plans:
             takes: Takes = {}
@@ -237,41 +246,42 @@ class Joint:
         run = self.run
         run.give_back(mine)
         now = Accountant(mine.search).score(mine.pieces)
-        wish = self._wish(mine.job, miss)
+        wish = self._wish(mine, miss)
         run.take(mine)
-        if wish is None or wish[0] >= now:
+        gain = now - wish.plans[0][0] if wish.plans else 0
+        if gain <= 0:
             return False
-        holders = self._holders(mine.job, wish, now - wish[0])[: self.limits.joint_trials]
+        holders = self._holders(wish, gain)[: self.limits.joint_trials]
         return any(self._exchange(mine, self.placed[other]) for other in holders)
 
-    def _wish(self, job: Job, miss: Miss) -> Plan | None:
+    def _wish(self, mine: Placement, miss: Miss) -> Search:
         """What the order would choose had no other taken what it misses; asked while it holds
         nothing itself."""
         lent: list[tuple[Column, int, int]] = []
         for k, node in miss.shelves:
-            for need in job.bundles[k].needs:
+            for need in mine.job.bundles[k].needs:
                 units = need.column.taken.get(node, 0)
                 if units:
                     need.column.left[node] += units
                     need.column.taken[node] = 0
                     lent.append((need.column, node, units))
         days = [(node, day) for node in miss.places for day in self.capacity.lend(node)]
-        notes = _notes(job)
-        wish = self.run.search(job)
-        job.rejected, job.contended = notes
+        notes = _notes(mine.ordered)
+        wish = self.run.search(mine.ordered)
+        mine.ordered.rejected, mine.ordered.contended = notes
         for node, day in days:
             self.capacity.claim_back(node, day)
         for column, node, units in lent:
             column.left[node] -= units
             column.taken[node] = units
-        return wish.plans[0] if wish.plans else None
+        return wish
 
-    def _holders(self, job: Job, wish: Plan, gain: int) -> list[int]:
+    def _holders(self, wish: Search, gain: int) -> list[int]:
         """Orders that hold what the wish needs and could move for less than the gain, first those
         that lose least."""
         holders: set[int] = set()
-        wanted = set()
-        for node, k, quantity in wish[3]:
+        wanted, job = set(), wish.job
+        for node, k, quantity in wish.plans[0][3]:
             wanted.add(node)
             for need in job.bundles[k].needs:
                 if need.column.left.get(node, 0) < need.units * quantity:
@@ -297,8 +307,8 @@ class Joint:
         new_other = self._plan_again(other)
         if (
             new_mine.score + new_other.score < before
-            and new_mine.open_units <= mine.open_units
-            and new_other.open_units <= other.open_units
+            and new_mine.missed_units <= mine.missed_units
+            and new_other.missed_units <= other.missed_units
         ):
             self.placed[mine.job.number] = new_mine
             self.placed[other.job.number] = new_other
@@ -314,7 +324,7 @@ class Joint:
         return False
 
     def _plan_again(self, old: Placement) -> Placement:
-        placement = self.run.place(old.job, self.run.search(old.job))
+        placement = self.run.place(old.ordered, self.run.search(old.ordered))
         before, after = old.decision, placement.decision
         delta = after.chosen.total_minor + after.chosen.penalty_minor
         delta -= before.chosen.total_minor + before.chosen.penalty_minor

@@ -46,10 +46,11 @@ class Orders:
             job.budget = self._budget(job)
         return job
 
-    def substitute(self, job: Job) -> bool:
-        """Puts the first substitute that is in stock anywhere in the place of each line's product
-        that no node can fill; says whether there was one."""
-        changed = False
+    def substituted(self, job: Job) -> Job | None:
+        """The order with the first substitute that is in stock anywhere in the place of each line's
+        product that no node can fill; None when there is none. The job itself stays as ordered:
+        what the batch took for it is given back by its own bundles."""
+        bundles = job.bundles[:]
         for k, bundle in enumerate(job.bundles):
             if bundle.whole or len(bundle.needs) > 1:
                 continue
@@ -61,11 +62,17 @@ class Orders:
                 if max(other.left.values(), default=0) >= bundle.quantity:
                     need = Need(self._product(sku), other, 1, product.facts.sku)
                     shares = [Share(share.line, (need,)) for share in bundle.shares]
-                    job.bundles[k] = Bundle(shares, bundle.quantity, whole=False)
-                    changed = True
+                    bundles[k] = Bundle(shares, bundle.quantity, whole=False)
                     break
-        job.overlap = _overlap(job.bundles)
-        return changed
+        if bundles == job.bundles:
+            return None
+        other_job = Job(job.number, job.demand)
+        other_job.bundles = bundles
+        other_job.overlap = _overlap(bundles)
+        other_job.promise, other_job.value = job.promise, job.value
+        if self._has_floor:
+            other_job.budget = self._budget(other_job)
+        return other_job
 
     def _bundle(self, job: Job) -> None:
         """Lines of one SKU are one bundle, and so are lines that ship together."""

@@ -38,7 +38,7 @@ Lane = tuple[
 """What orders of a profile share: its mask, wave, distance limits, arrivals, rows and lateness."""
 
 
-Watch = Callable[["Run", Job, Search], None]
+Watch = Callable[["Run", Search], None]
 
 
 class Run:
@@ -83,7 +83,7 @@ class Run:
             job = self.orders.job(i, orders[i])
             search = self.search(job)
             if watch is not None and watch[0] == i:
-                watch[1](self, job, search)
+                watch[1](self, search)
             placed[i] = self.place(job, search)
         if self.policy.search.joint_rounds:
             Joint(self, placed).improve()
@@ -92,13 +92,16 @@ class Run:
     def search(self, job: Job, kept: int = 0, best: int = 0) -> Search:
         """The first step that fills the order, else what the last one can send.
 
-        With `kept`, so many plans are kept at most, of which `best` are the best there are.
+        With `kept`, so many plans are kept at most, of which `best` are the best there are. What
+        is found with substitutes has a job of its own.
         """
         job.contended = []
         found = self._steps(job, kept, best)
         may_substitute = self.policy.unfilled.substitutes and job.demand.substitutes_allowed
-        if not found.plans and may_substitute and self.orders.substitute(job):
-            found = self._steps(job, kept, best)
+        if not found.plans and may_substitute:
+            other = self.orders.substituted(job)
+            if other is not None:
+                job, found = other, self._steps(other, kept, best)
         if not found.plans and self.policy.unfilled.partial:
             last = self._search_in(job, len(self.policy.steps) - 1, partial=True)
             found = self._attempt(job, last)
@@ -106,15 +109,15 @@ class Run:
 
     def place(self, job: Job, search: Search) -> Placement:
         """Records the best plan and takes what it needs."""
-        decision = self._decision(job, search)
+        decision = self._decision(search)
         plans = search.plans
         score = plans[0][0] if plans else search.all_open_score()
         if self.state.capacity.trading:
             score = Accountant(search).score(plans[0][3] if plans else ())
         return self.take(Placement(job, search, decision, score))
 
-    def _decision(self, job: Job, search: Search) -> Decision:
-        policy = self.policy
+    def _decision(self, search: Search) -> Decision:
+        policy, job = self.policy, search.job
         accountant = Accountant(search)
         plans = search.plans
         pieces = plans[0][3] if plans else ()
