@@ -273,6 +273,20 @@ def test_an_order_gives_up_its_unit_to_one_that_finds_none_elsewhere() -> None:
     assert shares(second) == {"east": {"lamp": 1}}
 
 
+def test_of_two_that_could_step_aside_alike_the_first_in_turn_does() -> None:
+    # Passed first is not planned first.
+    orders = [
+        order(("lamp", 1), number=2),
+        order(("lamp", 1), number=1),
+        order(("lamp", 1), number=3, only_nodes=("east",)),
+    ]
+    held = {"lamp": {"east": 2, "west": 1}}
+    for rules in (policy(), policy(choose="nearest")):
+        second, first, third = decide(orders, held, [EAST, WEST], rules)
+        assert shares(first) == {"west": {"lamp": 1}}
+        assert shares(second) == shares(third) == {"east": {"lamp": 1}}
+
+
 def test_without_the_joint_view_the_first_keeps_what_it_took() -> None:
     orders = [
         order(("lamp", 1), number=1),

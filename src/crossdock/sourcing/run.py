@@ -79,15 +79,17 @@ class Run:
             key=lambda i: (orders[i].priority, orders[i].sequence, orders[i].order_id),
         )
         placed: dict[int, Placement] = {}
-        for i in turns:
-            job = self.orders.job(i, orders[i])
+        # Numbered by turn: what breaks ties by number must not see how the batch was passed.
+        for number, i in enumerate(turns):
+            job = self.orders.job(number, orders[i])
             search = self.search(job)
             if watch is not None and watch[0] == i:
                 watch[1](self, search)
-            placed[i] = self.place(job, search)
+            placed[number] = self.place(job, search)
         if self.policy.search.joint_rounds:
             Joint(self, placed).improve()
-        return [placed[i].decision for i in range(len(orders))]
+        found = {i: placed[number].decision for number, i in enumerate(turns)}
+        return [found[i] for i in range(len(orders))]
 
     def search(self, job: Job, kept: int = 0, best: int = 0) -> Search:
         """The first step that fills the order, else what the last one can send.
