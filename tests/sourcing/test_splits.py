@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import msgspec
+import pytest
 
 from crossdock.sourcing.model import DemandLine, Outcome, PlannedLine, Reason
 from crossdock.sourcing.policy import OnUnfilled, Split, Step, UnfilledRules
@@ -113,6 +114,22 @@ def test_lines_that_ship_together_stay_open_together() -> None:
     set_of = [sku("table", ship_together="oak"), sku("chair", ship_together="oak")]
     [decision] = decide([order(("table", 1), ("chair", 4))], held, [EAST], products=set_of)
     assert [line.quantity for line in decision.chosen.unfilled] == [1, 4]
+
+
+@pytest.mark.parametrize("lines", [[("chair", 4)], [("chair", 2), ("chair", 2)]])
+def test_units_of_one_product_that_ship_together_leave_from_one_node(
+    lines: list[tuple[str, int]],
+) -> None:
+    chair = sku("chair", ship_together="oak")
+    divided = policy(steps=steps(max_nodes=2, max_nodes_per_line=2))
+    demand = order(*lines)
+    [apart] = decide([demand], {"chair": {"east": 3, "west": 3}}, [EAST, WEST], divided, [chair])
+    [whole] = decide([demand], {"chair": {"east": 3, "west": 4}}, [EAST, WEST], divided, [chair])
+    assert sum(line.quantity for line in apart.chosen.unfilled) == 4
+    assert shares(whole) == {"west": {"chair": 4}}
+    told = [(line.line_number, line.taken) for line in whole.chosen.nodes[0].lines]
+    assert told == [(i + 1, units) for i, (_, units) in enumerate(lines)]
+    assert apart.chosen.penalty_minor == 4 * (2000 + 2000)
 
 
 def test_lines_of_one_product_are_planned_as_one_and_filled_in_order() -> None:

@@ -80,13 +80,13 @@ class Bundle:
         self.shares = shares
         self.quantity = quantity
         self.whole = whole
-        """The bundle is several products and is never split."""
+        """It ships together: one bundle of all its units, never split."""
         self.needs: tuple[Need, ...] = shares[0].needs
         """For one bundle."""
         line = shares[0].line
         self.excluded: tuple[str, ...] = line.excluded_nodes
         self.unit_value = line.unit_value_minor
-        if len(shares) > 1:
+        if whole or len(shares) > 1:
             self._of_lines(shares)
         if len(self.needs) == 1 and self.needs[0].units == 1:
             product, column, _, _ = self.needs[0]
@@ -103,9 +103,9 @@ class Bundle:
             self._of_needs()
 
     def _of_lines(self, shares: list[Share]) -> None:
-        """Several lines: of one SKU, or (whole) of products that ship together."""
+        """Several lines of one SKU, or (whole) what ships together."""
         if self.whole:
-            self.needs = tuple(need for share in shares for need in share.needs)
+            self.needs = _one_for_each_column(shares)
         self.excluded = sum((share.line.excluded_nodes for share in shares), ())
         worth = sum(s.line.unit_value_minor * s.line.quantity for s in shares)
         self.unit_value = worth // self.quantity
@@ -126,6 +126,16 @@ class Bundle:
         if not self.grams:
             return 0
         return max(self.grams, self.dimensional) * quantity + tare
+
+
+def _one_for_each_column(shares: list[Share]) -> tuple[Need, ...]:
+    found: dict[int, Need] = {}
+    for share in shares:
+        for need in share.needs:
+            known = found.get(id(need.column))
+            units = need.units + (known.units if known else 0)
+            found[id(need.column)] = need._replace(units=units)
+    return tuple(found.values())
 
 
 class View:
@@ -360,11 +370,8 @@ def general_options(
 def bundle_units(bundle: Bundle, node: int, view: View) -> int:
     """How many of the bundle a node can make from its stock; lots must live long enough."""
     arrives = view.arrivals[view.leave[node]][view.cell.zones[node]]
-    units = {id(need.column): 0 for need in bundle.needs}
-    for need in bundle.needs:
-        units[id(need.column)] += need.units
     return min(
-        need.column.fresh(node, first_day(need.product, arrives)) // units[id(need.column)]
+        need.column.fresh(node, first_day(need.product, arrives)) // need.units
         for need in bundle.needs
     )
 

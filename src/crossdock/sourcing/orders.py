@@ -75,7 +75,7 @@ class Orders:
         return other_job
 
     def _bundle(self, job: Job) -> None:
-        """Lines of one SKU are one bundle, and so are lines that ship together."""
+        """Lines of one SKU are one bundle, and so is what ships together."""
         groups: dict[str, list[DemandLine]] = {}
         items = self._items
         for line in job.demand.lines:
@@ -92,13 +92,13 @@ class Orders:
                 groups[key] = [line]
         special = False
         for group in groups.values():
-            if len(group) > 1 and len({line.sku for line in group}) > 1:
+            first = group[0]
+            word, needs = items[first.sku]
+            if word:
                 special = True
                 shares = [Share(line, self._needs(line.sku, line.quantity)) for line in group]
                 job.bundles.append(Bundle(shares, 1, whole=True))
                 continue
-            first = group[0]
-            needs = items[first.sku][1]
             if needs[0].instead_of:
                 special = True
             if len(group) == 1:
