@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 import pytest
 
@@ -43,6 +45,17 @@ def test_every_field_that_does_not_fit_is_named() -> None:
         ("attributes.acme.gift_note", "wrong_type"),
     ]
     assert str(problems[0]) == "total: Expected `int`, got `str`. Correct the value."
+
+
+class Shelf(msgspec.Struct):
+    by_kind: dict[Literal["store", "dc"], int]
+
+
+def test_a_name_that_does_not_fit_is_named_like_a_value() -> None:
+    problems = convert({"by_kind": {"store": "two", "shop": 3}}, Shelf)
+
+    assert isinstance(problems, list)
+    assert [problem.path for problem in problems] == ["by_kind.store", "by_kind.shop"]
 
 
 def test_a_field_nobody_knows_is_named_where_it_would_be_lost() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import get_args
@@ -25,7 +26,19 @@ BROKEN = {
     "a missing part": ('name = "round-figures"', "", "name", "missing"),
     "a word for a number": ("cost_minor = 100", 'cost_minor = "much"', "split.cost_minor", "int"),
     "a fraction of a cent": ("cost_minor = 100", "cost_minor = 1.5", "split.cost_minor", "int"),
-    "a cost below zero": ("cost_minor = 100", "cost_minor = -1", "split.cost_minor", "below 0"),
+    "a cost below zero": ("cost_minor = 100", "cost_minor = -1", "split.cost_minor", ">= 0"),
+    "a split dearer than an open unit": (
+        "cost_minor = 100",
+        "cost_minor = 100_000_000_000_000_000",
+        "split.cost_minor",
+        "<= 1000000000",
+    ),
+    "a cost no machine holds": (
+        "cost_minor = 100",
+        "cost_minor = 99999999999999999999999",
+        "split.cost_minor",
+        "<= 1000000000",
+    ),
     "no TOML": ("[[steps]]", "[[steps", "(syntax)", ""),
     "no step": ('[[steps]]\nname = "only"\nmax_nodes = 3', "steps = []", "steps", "none"),
     "two steps of a name": (
@@ -34,7 +47,7 @@ BROKEN = {
         "steps[0].name",
         "twice",
     ),
-    "an order without a node": ("max_nodes = 3", "max_nodes = 0", "steps[0].max_nodes", "below"),
+    "an order without a node": ("max_nodes = 3", "max_nodes = 0", "steps[0].max_nodes", ">= 1"),
     "more nodes for a line than for the order": (
         "max_nodes = 3",
         "max_nodes = 1\nmax_nodes_per_line = 2",
@@ -66,6 +79,67 @@ BROKEN = {
         "freight.services.standard.transit_days",
         "2 values for 4 zones",
     ),
+    "a parcel that arrives before it leaves": (
+        "transit_days = [1, 2, 3, 5]",
+        "transit_days = [-1, 2, 3, 5]",
+        "freight.services.standard.transit_days[0]",
+        ">= 0",
+    ),
+    "a parcel abroad that arrives before it leaves": (
+        "[[unfilled.rules]]",
+        "abroad = { transit_days = -9, rates = [1, 2, 3] }\n[[unfilled.rules]]",
+        "freight.services.standard.abroad.transit_days",
+        ">= 0",
+    ),
+    "a method there is none of": (
+        "[split]",
+        "[methods.pikup]\nfreight = false\n[split]",
+        "methods.pikup",
+        "pickup",
+    ),
+    "an unknown key of a method": (
+        "[split]",
+        '[methods.pickup]\ncapabilty = "pickup"\n[split]',
+        "methods.pickup.capabilty",
+        "unknown key",
+    ),
+    "a barred service nobody offers": (
+        "[split]",
+        '[dangerous_goods]\nbarred_services = ["expres"]\n[split]',
+        "dangerous_goods.barred_services[0]",
+        "expres",
+    ),
+    "a barred method there is none of": (
+        "[split]",
+        '[dangerous_goods]\nbarred_methods = ["shipp"]\n[split]',
+        "dangerous_goods.barred_methods[0]",
+        "ship",
+    ),
+    "a kind of node there is none of": (
+        "[split]",
+        "[distance_km]\nshop = 2500\n[split]",
+        "distance_km.shop",
+        "shop",
+    ),
+    "a country in small letters": (
+        "[freight.services.standard]",
+        '[freight.surcharges]\nremote_postal_codes = { us = ["967"] }\n[freight.services.standard]',
+        "freight.surcharges.remote_postal_codes.us",
+        "A-Z",
+    ),
+    "a day of a week for a day of a month": (
+        "[freight.services.standard]",
+        '[[freight.surcharges.peaks]]\nfirst_day = "W01-2"\nlast_day = "12-24"\nminor = 5\n'
+        "[freight.services.standard]",
+        "freight.surcharges.peaks[0].first_day",
+        "W01-2",
+    ),
+    "a markdown of more than the price": (
+        "[split]",
+        "[cost.markdown]\npercent = 4000\n[split]",
+        "cost.markdown.percent",
+        "<= 100",
+    ),
     "a default service nobody offers": (
         "[freight]",
         '[freight]\ndefault_service = "rocket"',
@@ -85,6 +159,7 @@ BROKEN = {
         "no rule for all other reasons",
     ),
     "a currency that is none": ('"USD"', '"Dollar"', "currency", "ISO 4217"),
+    "a currency there is none of": ('"USD"', '"QQQ"', "currency", "ISO 4217"),
     "a name with blanks": ('"round-figures"', '"Round Figures"', "name", "Round Figures"),
 }
 
@@ -151,6 +226,13 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
 def test_no_policy_of_that_name_is_shipped() -> None:
     with pytest.raises(PolicyNotFound, match="margin-aware"):
         shipped_policy("cheapest")
+
+
+def test_every_figure_has_a_least_and_a_most() -> None:
+    schema = json.dumps(msgspec.json.schema(SourcingPolicy))
+    figures = re.findall(r'\{[^{}]*"type": "(?:integer|number)"[^{}]*\}', schema)
+    assert len(figures) > 50
+    assert not [one for one in figures if '"minimum"' not in one or '"maximum"' not in one]
 
 
 def test_the_reference_explains_every_key() -> None:

@@ -62,7 +62,8 @@ def _walk(value: object, wanted: Any, path: str) -> Iterator[Problem]:
             yield from _walk(item, get_args(wanted)[0], f"{path}[{index}]")
     elif isinstance(value, Mapping) and get_origin(wanted) is dict:
         for key, item in value.items():
-            yield from _walk(item, get_args(wanted)[1], f"{path}.{key}")
+            for part, kind in zip((key, item), get_args(wanted), strict=True):
+                yield from _walk(part, kind, f"{path}.{key}")
     else:
         yield _leaf(refused, path)
 
