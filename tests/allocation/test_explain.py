@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
+from crossdock.allocation import policies
+from crossdock.catalog import store as catalog
 from crossdock.cli.main import app
+from crossdock.sourcing.policy_files import shipped_policy_text
 from tests.allocation.market import BOSTON, HARTFORD, MONDAY, PROVIDENCE, Market, order, request
 
 WIDE = {"COLUMNS": "250"}
@@ -17,6 +23,11 @@ WIDE = {"COLUMNS": "250"}
 def told(market: Market, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Market:
     """Order 1, known to its channel as W-1, with mugs from Boston; Hartford is left out."""
     monkeypatch.setenv("CROSSDOCK_DATABASE_URL", database_url)
+    clocks = [
+        replace(node, time_zone="America/New_York")
+        for node in catalog.load_nodes(market.connection)
+    ]
+    catalog.save_nodes(market.connection, clocks)
     for node in (BOSTON, PROVIDENCE, HARTFORD):
         market.receive("mug", 5, node)
     for channel in ("web", "tv"):
@@ -41,6 +52,53 @@ def test_it_tells_node_cost_runner_up_and_who_was_out(told: Market) -> None:
         f"ruled out by the order: failed or declined before, or not the store chosen: {HARTFORD}"
         in shown.output
     )
+
+
+def test_a_narrow_terminal_cuts_nothing_off(told: Market) -> None:
+    shown = CliRunner().invoke(app, ["explain", "web:W-1"], env={"COLUMNS": "80"})
+    assert shown.exit_code == 0, shown.output
+    assert "\u2026" not in shown.output
+    assert f"  {BOSTON}\n" in shown.output
+    for row in (
+        r"sends +2 x mug",
+        r"distance +\d km",
+        r"leaves +2026-11-02 by 24:00 \(America/New_York\)",
+        r"arrives +2026-11-03",
+        r"total +\d+\.\d\d USD",
+    ):
+        assert re.search(rf"^    {row} *$", shown.output, re.MULTILINE), row
+
+
+def test_an_order_of_two_nodes_has_a_block_for_each_and_a_total(told: Market) -> None:
+    wanted = request(2, ("mug", 1), ("jug", 1))
+    told.receive("jug", 1, PROVIDENCE)
+    told.lose("mug", 5, PROVIDENCE)
+    told.accept(wanted)
+    told.allocate("east", wanted)
+    shown = CliRunner().invoke(app, ["explain", "tv:W-1"], env={"COLUMNS": "80"})
+    costs = re.findall(r"^    total +(\d+\.\d\d) USD", shown.output, re.MULTILINE)
+    assert len(costs) == 2, shown.output
+    total = sum(map(Decimal, costs))
+    assert f"Chosen, for {total} USD in all:" in shown.output
+
+
+def test_a_cheaper_plan_is_said_to_be_farther_where_the_nearest_comes_first(told: Market) -> None:
+    connection = told.connection
+    text = shipped_policy_text("nearest")
+    policy = policies.load_version(connection, text, "nearest.toml", MONDAY)
+    policies.activate(connection, policy.version, MONDAY)
+    dear = [
+        replace(node, cost_per_order=9_000, cost_currency="USD")
+        for node in catalog.load_nodes(connection)
+        if node.code == BOSTON
+    ]
+    catalog.save_nodes(connection, dear)
+    connection.commit()
+    wanted = request(2, ("mug", 1))
+    told.accept(wanted)
+    told.allocate("east", wanted)
+    shown = CliRunner().invoke(app, ["explain", "tv:W-1"], env={"COLUMNS": "80"})
+    assert re.search(f"Runner-up: {PROVIDENCE} for .* USD less, but farther away", shown.output)
 
 
 def test_an_id_will_do_and_json_names_every_field(told: Market) -> None:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from crossdock.sourcing.errors import RecordRefused
-from crossdock.sourcing.explain import WORDS, Examination, describe, examine
+from crossdock.sourcing.explain import WORDS, Examination, although_cheaper, examine
 from crossdock.sourcing.model import Decision, Reason
 from crossdock.sourcing.network import Network
 from tests.sourcing.world import NOON, decide, node, order, policy, sku, stock
@@ -58,27 +58,44 @@ def test_an_order_that_was_not_in_the_batch_is_refused() -> None:
         examined(7)
 
 
-def test_a_decision_reads_like_this() -> None:
-    lamp, rug = ("lamp", 2), ("rug", 1)
-    held = {"lamp": {"east": 2, "north": 1, "west": 2}, "rug": {"west": 0}}
-    [decision] = decide([order(lamp, rug)], held, NODES)
-    told = describe(decision).splitlines()
-    assert told[0] == (
-        f"order order-1: policy round-figures {policy().version}, step 'only', exact"
-    )
-    assert told[1:] == [
-        "  east: 2 x lamp; 1 km, leaves 2026-11-03, arrives 2026-11-04; 700 (freight 700)",
-        "  open: line 2, 1 x rug: too few units; backorder until 2026-11-17",
-        "  total 700",
-        "  runner-up: west for 1600 (+900)",
-        "  out: north, west: too few units",
+def test_a_cheaper_plan_was_farther_away_where_the_nearest_comes_first() -> None:
+    dear = node("dear", handling_order_minor=9000)
+    held = {"lamp": {"dear": 1, "north": 1}}
+    [decision] = decide([order(("lamp", 1))], held, [dear, NORTH], policy(choose="nearest"))
+    assert decision.runner_up_delta_minor < 0
+    assert although_cheaper(decision, "nearest") == "but farther away"
+
+
+def test_a_cheaper_plan_took_more_parcels_where_the_fewest_come_first() -> None:
+    whole = node("whole", "los-angeles", handling_order_minor=9000)
+    held = {"lamp": {"east": 1, "whole": 1}, "rug": {"north": 1, "whole": 1}}
+    demand, rules = order(("lamp", 1), ("rug", 1)), policy(choose="fewest_nodes")
+    [decision] = decide([demand], held, [EAST, NORTH, whole], rules)
+    assert decision.runner_up_delta_minor < 0
+    assert although_cheaper(decision, "fewest_nodes") == "but more parcels"
+
+
+def test_a_cheaper_plan_left_more_open() -> None:
+    far = node("far", "los-angeles", handling_order_minor=9000)
+    held = {"lamp": {"east": 1}, "rug": {"far": 1}}
+    demand = order(("lamp", 1), ("rug", 1), ("vase", 1))
+    [decision] = decide([demand], held, [EAST, far])
+    assert decision.runner_up_delta_minor < 0
+    assert although_cheaper(decision, "cost") == "but what it leaves open weighs more"
+
+
+def test_a_cheaper_plan_went_to_others_of_the_batch_where_the_joint_view_says_so() -> None:
+    nodes = [node("mid", "chicago"), NORTH, WEST]
+    held = {"lamp": {"mid": 2, "north": 1, "west": 1}}
+    orders = [
+        order(("lamp", 1), to="boston", number=1),
+        order(("lamp", 1), to="boston", number=2),
+        order(("lamp", 2), to="los-angeles", number=3),
     ]
-
-
-def test_a_decision_that_the_joint_view_changed_says_so() -> None:
-    first, _ = decide(ORDERS, {"lamp": {"east": 1, "north": 1}}, NODES)
-    assert first.joint_delta_minor == 100
-    assert "the joint view of the batch changed that by +100" in describe(first)
+    first, _, _ = decide(orders, held, nodes)
+    assert (first.joint_delta_minor, first.runner_up_delta_minor) == (500, -500)
+    told = although_cheaper(first, "cost")
+    assert told == "but its units went to other orders of the batch"
 
 
 def test_every_reason_has_words() -> None:

@@ -12,7 +12,7 @@ import msgspec
 from crossdock.allocation import store
 from crossdock.allocation.facts import decode_nodes
 from crossdock.allocation.policies import PolicyShelf
-from crossdock.allocation.store import StoredDecision
+from crossdock.allocation.store import StoredBatch, StoredDecision
 from crossdock.db import Connection
 from crossdock.sourcing.errors import RecordRefused
 from crossdock.sourcing.explain import Examination, examine
@@ -75,19 +75,25 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
     demand: OrderDemand | None
     decision: Decision
+    choose: str = "cost"
+    """What the policy puts first."""
+    time_zones: dict[str, str] = {}
+    """Of the nodes chosen."""
     was_refused: bool = False
     """Facts took its units each time it was planned: its chosen plan was not carried out."""
 
 
 def explained(connection: Connection, order_id: str) -> list[Explained]:
     """Every stored choice for an order, in the order in which they were made."""
-    found = []
+    found, shelf = [], PolicyShelf()
     for stored in store.decisions_of(connection, order_id):
         record = _decode_record(stored.body)
         choices = zip(record.runs, record.decisions, strict=True)
         for position, (run_id, decision) in enumerate(choices):
-            inputs = _inputs(connection, run_id, stored)
+            batch, nodes = _batch(connection, run_id, stored)
+            inputs = decode_inputs(batch.inputs)
             demand = next((o for o in inputs.orders if o.sequence == decision.sequence), None)
+            zones = {node.code: node.time_zone for node in decode_nodes(nodes).nodes}
             found.append(
                 Explained(
                     decision_id=stored.id,
@@ -97,6 +103,8 @@ def explained(connection: Connection, order_id: str) -> list[Explained]:
                     run_id=run_id,
                     demand=demand,
                     decision=decision,
+                    choose=shelf.version(connection, batch.policy_version).choose,
+                    time_zones={part.node: zones[part.node] for part in decision.chosen.nodes},
                     was_refused=position in record.refused,
                 )
             )
@@ -156,10 +164,7 @@ def _batches(connection: Connection, order_id: str) -> Iterator[tuple[Decision, 
     for stored in store.decisions_of(connection, order_id):
         record = _decode_record(stored.body)
         for run_id, decision in zip(record.runs, record.decisions, strict=True):
-            batch = store.planning_batch(connection, run_id, stored.decided_at)
-            nodes = batch and store.planning_facts(connection, batch.network)
-            if batch is None or nodes is None:
-                raise RecordRefused(f"the inputs of planning run {run_id} are not stored")
+            batch, nodes = _batch(connection, run_id, stored)
             inputs = decode_inputs(batch.inputs)
             yield (
                 decision,
@@ -175,8 +180,12 @@ def _batches(connection: Connection, order_id: str) -> Iterator[tuple[Decision, 
             )
 
 
-def _inputs(connection: Connection, run_id: str, stored: StoredDecision) -> RunInputs:
+def _batch(
+    connection: Connection, run_id: str, stored: StoredDecision
+) -> tuple[StoredBatch, bytes]:
+    """A planning run as stored, and its nodes."""
     batch = store.planning_batch(connection, run_id, stored.decided_at)
-    if batch is None:
+    nodes = batch and store.planning_facts(connection, batch.network)
+    if batch is None or nodes is None:
         raise RecordRefused(f"the inputs of planning run {run_id} are not stored")
-    return decode_inputs(batch.inputs)
+    return batch, nodes

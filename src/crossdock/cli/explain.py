@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import msgspec
 import typer
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from crossdock.allocation import store
 from crossdock.allocation.records import Explained, examined, explained, replay_decision
@@ -22,7 +25,7 @@ from crossdock.cli.context import (
 from crossdock.db import Connection
 from crossdock.kernel.ids import is_id
 from crossdock.kernel.money import text_of
-from crossdock.sourcing.explain import WORDS, Examination, LineFinding
+from crossdock.sourcing.explain import WORDS, Examination, LineFinding, although_cheaper
 from crossdock.sourcing.model import CostParts, PlannedNode
 
 PARTS = CostParts.__struct_fields__
@@ -148,7 +151,7 @@ def _print_choice(choice: Explained) -> None:
     if choice.was_refused:
         output.print("Not carried out: other facts took its units each time it was planned.")
     if decision.chosen.nodes:
-        output.print(_chosen_table(choice, currency))
+        _print_chosen(choice, currency)
     for line in decision.chosen.unfilled:
         until = f" until {line.until:%Y-%m-%d}" if line.until else ""
         output.print(
@@ -159,7 +162,7 @@ def _print_choice(choice: Explained) -> None:
         )
     _print_runner_up(choice, currency)
     if len(decision.candidates) > 1:
-        output.print(_candidate_table(choice, currency))
+        _print_candidates(choice, currency)
     for reason, nodes in decision.eliminated.items():
         output.print(
             f"Out, {WORDS[reason]}: {', '.join(nodes)}",
@@ -169,38 +172,55 @@ def _print_choice(choice: Explained) -> None:
         )
 
 
-def _chosen_table(choice: Explained, currency: str) -> Table:
-    parts = [p for p in PARTS if any(getattr(n.cost, p) for n in choice.decision.chosen.nodes)]
-    table = Table(title="Chosen", title_justify="left")
-    for heading in ("node", "units", "km", "leaves by", "arrives", *map(_words, parts), "cost"):
-        table.add_column(heading, justify="right" if heading in ("km", "cost") else "left")
-    for node in choice.decision.chosen.nodes:
-        costs = [_money(getattr(node.cost, part), currency) for part in parts]
-        table.add_row(
-            node.node,
-            _units(node),
-            str(node.distance_km),
-            node.ship_by.isoformat(sep=" ", timespec="minutes"),
-            node.arrive_on.isoformat(),
-            *costs,
-            _money(node.cost.total, currency),
-        )
-    return table
+def _print_chosen(choice: Explained, currency: str) -> None:
+    """A block for each node, with the parts of its cost below each other."""
+    chosen = choice.decision.chosen
+    total = _money(chosen.total_minor, currency)
+    output.print(f"Chosen, for {total} in all:", markup=False, highlight=False)
+    for node in chosen.nodes:
+        parts = [(part, getattr(node.cost, part)) for part in (*PARTS, "total")]
+        told = [(_words(part), _money(minor, currency)) for part, minor in parts if minor]
+        widest = max((len(money) for _, money in told), default=0)
+        rows = [
+            ("sends", _units(node)),
+            ("distance", f"{node.distance_km} km"),
+            ("leaves", _leaves(node, choice.time_zones.get(node.node, "UTC"))),
+            ("arrives", node.arrive_on.isoformat()),
+            *((part, money.rjust(widest)) for part, money in told),
+        ]
+        output.print(f"  {node.node}", style="bold", markup=False, highlight=False)
+        output.print(_rows(rows))
 
 
-def _candidate_table(choice: Explained, currency: str) -> Table:
-    parts = [p for p in PARTS if any(getattr(c.cost, p) for c in choice.decision.candidates)]
-    table = Table(title="Plans that were costed", title_justify="left")
-    for heading in ("nodes", "arrives", *map(_words, parts), "cost"):
-        table.add_column(heading)
+def _leaves(node: PlannedNode, time_zone: str) -> str:
+    """The day and the last minute there, by the node's own clocks."""
+    by = node.ship_by.astimezone(ZoneInfo(time_zone))
+    minute = "24:00" if by.date() > node.ship_on else f"{by:%H:%M}"
+    return f"{node.ship_on} by {minute} ({time_zone})"
+
+
+def _print_candidates(choice: Explained, currency: str) -> None:
+    output.print("Plans that were costed:")
     for candidate in choice.decision.candidates:
-        table.add_row(
-            " + ".join(candidate.nodes),
-            candidate.arrive_on.isoformat() if candidate.arrive_on else "",
-            *(_money(getattr(candidate.cost, part), currency) for part in parts),
-            _money(candidate.total_minor, currency),
-        )
-    return table
+        arrives = f", arrives {candidate.arrive_on}" if candidate.arrive_on else ""
+        parts = [
+            f"{_words(part)} {_money(getattr(candidate.cost, part), currency)}"
+            for part in PARTS
+            if getattr(candidate.cost, part)
+        ]
+        plan = " + ".join(candidate.nodes) + arrives
+        total = _money(candidate.total_minor, currency)
+        output.print(_rows([(total, plan), ("", ", ".join(parts))]))
+
+
+def _rows(rows: list[tuple[str, str]]) -> Padding:
+    """Names and what they say, which is folded where a line ends and never cut off."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, said in rows:
+        table.add_row(Text(name), Text(said))
+    return Padding(table, (0, 0, 0, 4), expand=False)
 
 
 def _print_runner_up(choice: Explained, currency: str) -> None:
@@ -209,7 +229,9 @@ def _print_runner_up(choice: Explained, currency: str) -> None:
         text = "There was no other plan."
     else:
         delta = choice.decision.runner_up_delta_minor
-        more = "more" if delta >= 0 else "less, but its units went to other orders of the batch"
+        more = "more"
+        if delta < 0:
+            more = f"less, {although_cheaper(choice.decision, choice.choose)}"
         text = (
             f"Runner-up: {' + '.join(runner_up.nodes)} for "
             f"{_money(runner_up.total_minor, currency)}, {_money(abs(delta), currency)} {more}"
@@ -240,7 +262,8 @@ def _node_table(line: LineFinding, currency: str) -> Table:
         title_justify="left",
     )
     for heading in ("node", "units", "km", "arrives", "alone"):
-        table.add_column(heading, justify="right" if heading in ("units", "km") else "left")
+        number = heading in ("units", "km")
+        table.add_column(heading, justify="right" if number else "left", overflow="fold")
     for one in line.nodes:
         told = WORDS[one.reason] if one.reason else ""
         if one.cost is not None:

@@ -24,11 +24,9 @@ from crossdock.sourcing.eligibility import (
 from crossdock.sourcing.errors import RecordRefused
 from crossdock.sourcing.jobs import Bundle, Job, View, bundle_units, by_product, without
 from crossdock.sourcing.model import (
-    Candidate,
     CostParts,
     Decision,
     OrderDemand,
-    PlannedNode,
     Reason,
     SkuFacts,
     Stock,
@@ -198,45 +196,20 @@ def _rank(finding: NodeFinding) -> tuple[bool, int, int, str]:
     return (finding.reason is not None, cost, finding.distance_km, finding.node)
 
 
-def describe(decision: Decision) -> str:
-    """A decision in plain text, for a log, a ticket or a test."""
-    chosen = decision.chosen
-    told = [
-        f"order {decision.order_id}: policy {decision.policy_name} {decision.policy_version},"
-        f" step {chosen.step!r}, {'exact' if decision.exact else 'best found'}"
-    ]
-    told += [_share(share) for share in chosen.nodes]
-    for line in chosen.unfilled:
-        until = f" until {line.until:%Y-%m-%d}" if line.until else ""
-        told.append(
-            f"  open: line {line.line_number}, {line.quantity} x {line.sku}:"
-            f" {WORDS[line.reason]}; {line.outcome}{until}"
-        )
-    told.append(f"  total {chosen.total_minor}")
-    if decision.joint_delta_minor:
-        told.append(f"  the joint view of the batch changed that by {decision.joint_delta_minor:+}")
-    if decision.runner_up is not None:
-        delta = decision.runner_up_delta_minor
-        told.append(f"  runner-up: {_candidate(decision.runner_up)} ({delta:+})")
-    told += [f"  also costed: {_candidate(one)}" for one in decision.candidates[2:]]
-    for reason, nodes in decision.eliminated.items():
-        told.append(f"  out: {', '.join(nodes)}: {WORDS[reason]}")
-    return "\n".join(told)
-
-
-def _share(share: PlannedNode) -> str:
-    units = ", ".join(f"{line.taken} x {line.sku}" for line in share.lines)
-    return (
-        f"  {share.node}: {units}; {share.distance_km} km, leaves {share.ship_on},"
-        f" arrives {share.arrive_on}; {_parts(share.cost)}"
+def although_cheaper(decision: Decision, choose: str) -> str:
+    """Why a runner-up that costs less was not taken, under what the policy puts first."""
+    chosen, other = decision.candidates[:2]
+    open_for_money = (
+        choose == "cost" and decision.chosen.unfilled and not decision.joint_delta_minor
     )
+    if other.penalty_minor > chosen.penalty_minor or open_for_money:
+        return "but what it leaves open weighs more"
+    return _PUT_FIRST[choose]
 
 
-def _candidate(one: Candidate) -> str:
-    return f"{' + '.join(one.nodes) or 'nothing sent'} for {one.total_minor}"
-
-
-def _parts(cost: CostParts) -> str:
-    named = zip(CostParts.__struct_fields__, cost, strict=True)
-    told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in named if value)
-    return f"{cost.total} ({told})" if told else "0"
+_PUT_FIRST = {
+    "nearest": "but farther away",
+    "fewest_nodes": "but more parcels",
+    # Only the joint view of a batch takes what costs more.
+    "cost": "but its units went to other orders of the batch",
+}

@@ -346,8 +346,7 @@ class Decision(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def runner_up_delta_minor(self) -> int:
-        """How much dearer the runner-up is; below zero when the joint view gave what it needs to
-        another order of the batch."""
+        """How much dearer the runner-up is; `explain.although_cheaper` says why below zero."""
         if len(self.candidates) < 2:
             return 0
         chosen, other = self.candidates[:2]
