@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +31,7 @@ from crossdock.kernel.errors import (
     OutOfMemory,
     SchemaAhead,
     SchemaBehind,
+    SettingRefused,
     StatementTimedOut,
     TransactionConflict,
 )
@@ -65,8 +66,8 @@ def connect(
 ) -> Connection:
     """A connection to a writable PostgreSQL 15+, in UTC, READ COMMITTED, uuid columns as text.
 
-    Raises DatabaseUnreachable, OutOfConnections, AccessDenied, NoSuchDatabase, DatabaseTooOld,
-    DatabaseReadOnly.
+    Raises SettingRefused for a URL that is none, DatabaseUnreachable, OutOfConnections,
+    AccessDenied, NoSuchDatabase, DatabaseTooOld, DatabaseReadOnly.
     """
     with naming_faults():
         connection = psycopg.connect(
@@ -149,8 +150,24 @@ class Pool:
 
 def in_schema(url: str, schema: str) -> str:
     """The same database with every unqualified name meaning one of that schema."""
-    options = f"{conninfo_to_dict(url).get('options') or ''} -c search_path={schema}".strip()
+    options = f"{parts_of(url).get('options') or ''} -c search_path={schema}".strip()
     return make_conninfo(url, options=options)
+
+
+def parts_of(url: str) -> Mapping[str, object]:
+    """What the URL says, by libpq's names. Raises SettingRefused, which quotes none of it."""
+    with contextlib.suppress(psycopg.ProgrammingError, UnicodeError):
+        parts = conninfo_to_dict(url)
+        host, ports = str(parts.get("host") or ""), str(parts.get("port") or "")
+        # So a password with @, : or / in it is read: its rest would be shown as host or port.
+        if "@" not in host[1:] and re.fullmatch(r"[\d,]*", ports):
+            return parts
+    # Outside of the handler: the driver's words quote the password, and would be its context.
+    raise SettingRefused(
+        "CROSSDOCK_DATABASE_URL (database.url) is no URL of a PostgreSQL.",
+        advice="Write postgresql://user:password@host:5432/database, with every special character "
+        "of the password as %XX (@ is %40, : is %3A, / is %2F, % is %25).",
+    )
 
 
 def _parameters(
@@ -160,7 +177,7 @@ def _parameters(
         "-c TimeZone=UTC -c default_transaction_isolation=read\\ committed -c jit=off "
         f"-c idle_in_transaction_session_timeout={idle_in_transaction_seconds}s"
     )
-    parts = conninfo_to_dict(url)
+    parts = parts_of(url)
     return make_conninfo(
         url,
         application_name=application_name,

@@ -42,6 +42,11 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def invoke(*arguments: str, **variables: str) -> Result:
+    """The same within this process: for what ends before it is a matter of processes."""
+    return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200", **variables})
+
+
 @pytest.fixture
 def place() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="crossdock-test-", dir="/var/tmp"))
@@ -65,6 +70,14 @@ def test_a_server_that_is_not_there_is_one_message_and_no_traceback() -> None:
     assert "Traceback" not in done.stderr
     assert "Connection refused" in done.stderr
     assert "see whether the server runs" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["status", "psql"])
+def test_a_url_that_is_none_is_wrong_usage_and_its_password_not_shown(command: str) -> None:
+    done = invoke("db", command, CROSSDOCK_DATABASE_URL="mysql://u:secret@h/x")
+    assert done.exit_code == WRONG_USAGE
+    assert "CROSSDOCK_DATABASE_URL" in done.output
+    assert "secret" not in done.output
 
 
 def test_a_setting_that_cannot_be_used_is_wrong_usage_and_named() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import traceback
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
@@ -23,6 +24,7 @@ from crossdock.kernel.errors import (
     NoSuchDatabase,
     OutOfConnections,
     OutOfMemory,
+    SettingRefused,
     StatementTimedOut,
     TransactionConflict,
 )
@@ -70,6 +72,30 @@ def test_a_server_that_is_not_there_is_unreachable() -> None:
     with pytest.raises(DatabaseUnreachable) as raised:
         db.connect("postgresql://nobody@127.0.0.1:1/none")
     assert raised.value.retryable
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://u:secret@h/x",
+        "secret",
+        "postgresql://u:se%cret@h/x",
+        "postgresql://u:our@secret@h/x",
+        "postgresql://u:secret/ly@h/x",
+        "postgresql://u:\udce9secret@h/x",
+        "postgresql://u:secret@h/x?sslmood=require",
+    ],
+)
+def test_a_url_that_is_none_is_refused_and_not_shown(url: str) -> None:
+    for use in (db.connect, lambda url: db.in_schema(url, "public")):
+        with pytest.raises(SettingRefused, match="CROSSDOCK_DATABASE_URL") as raised:
+            use(url)
+        assert "secret" not in "".join(traceback.format_exception(raised.value, chain=True))
+
+
+@pytest.mark.parametrize("url", ["", "postgresql://u@a:5432,b:5433/x", "host=@socket port=5432"])
+def test_a_url_may_leave_out_things_or_name_several_hosts_or_an_abstract_socket(url: str) -> None:
+    assert conninfo_to_dict(db.in_schema(url, "public"))["options"] == "-c search_path=public"
 
 
 def test_a_database_that_does_not_exist_is_named(server_url: str) -> None:

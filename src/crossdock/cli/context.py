@@ -125,6 +125,8 @@ def open_database(
                 "names another server.",
                 advice="Leave out one of the two.",
             )
+        # Refused before it is handed on to a program that would show it.
+        db.parts_of(settings.database.url)
         if migrate:
             _migrate(settings.database.url)
         yield Database(settings.database.url, None, settings.database)
