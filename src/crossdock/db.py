@@ -127,7 +127,7 @@ class Pool:
         except PoolTimeout as late:
             raise OutOfConnections(
                 "No connection to the database came free in time.",
-                advice="It is tried again; if this lasts, see what the database is busy with.",
+                advice="See what the database is busy with.",
             ) from late
         try:
             with naming_faults():
@@ -243,21 +243,25 @@ def one_snapshot(connection: Connection) -> Iterator[None]:
         yield
 
 
+# The advice says what to see to; whether the work is tried again is for those who do it to say.
 _FAULTS: dict[str, tuple[type[DatabaseFault], str]] = {
-    "08": (DatabaseUnreachable, "It is tried again; if this lasts, see whether the server runs."),
-    "57P": (DatabaseUnreachable, "It is tried again as soon as the server is back."),
-    "25P03": (DatabaseUnreachable, "The transaction idled too long; it is tried again."),
-    "25P04": (DatabaseUnreachable, "The transaction took too long; it is tried again."),
+    "08": (
+        DatabaseUnreachable,
+        "See whether the server runs and whether CROSSDOCK_DATABASE_URL is right.",
+    ),
+    "57P": (DatabaseUnreachable, "Wait until the server is back."),
+    "25P03": (DatabaseUnreachable, "See what kept the process while its transaction was open."),
+    "25P04": (DatabaseUnreachable, "See whether the server's transaction_timeout is too short."),
     "53300": (
         OutOfConnections,
-        "Raise max_connections of the server, or run fewer workers (CROSSDOCK_WORKERS).",
+        "Raise max_connections of the server, or run fewer workers (CROSSDOCK_API_WORKERS).",
     ),
-    "53100": (DiskFull, "Free space on the server's disk; work goes on by itself afterwards."),
+    "53100": (DiskFull, "Free space on the server's disk."),
     "53": (OutOfMemory, "Give the server more memory, or lower its work_mem."),
     "58030": (DiskFull, "The server could not read or write its disk; see its log."),
-    "40": (TransactionConflict, "It is tried again."),
-    "55P03": (TransactionConflict, "It is tried again."),
-    "57014": (StatementTimedOut, "It is tried again; if this lasts, see what else is running."),
+    "40": (TransactionConflict, "Let the other transaction end."),
+    "55P03": (TransactionConflict, "Let the other transaction end."),
+    "57014": (StatementTimedOut, "See what else the server is busy with."),
     "25006": (
         DatabaseReadOnly,
         "Point CROSSDOCK_DATABASE_URL to the primary, or wait for the fail-over.",

@@ -69,7 +69,9 @@ def test_a_server_that_is_not_there_is_one_message_and_no_traceback() -> None:
     assert done.returncode == FAULT
     assert "Traceback" not in done.stderr
     assert "Connection refused" in done.stderr
-    assert "see whether the server runs" in done.stderr
+    assert "See whether the server runs" in done.stderr
+    assert "Then run it again." in done.stderr
+    assert "tried again" not in done.stderr
 
 
 @pytest.mark.parametrize("command", ["status", "psql"])

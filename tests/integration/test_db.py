@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 import traceback
 from datetime import UTC, datetime, timedelta, timezone
@@ -28,6 +29,9 @@ from crossdock.kernel.errors import (
     StatementTimedOut,
     TransactionConflict,
 )
+from crossdock.settings import settings_in_use
+
+VARIABLES = {row.variable for row in settings_in_use(environment={})}
 
 
 def shown(connection: db.Connection, setting: str) -> str:
@@ -169,6 +173,8 @@ def test_a_condition_of_the_server_gets_its_name(
             )
     assert "made up" in str(raised.value)
     assert raised.value.advice
+    for variable in re.findall(r"CROSSDOCK_\w+", raised.value.advice):
+        assert variable in VARIABLES, "the advice names a setting that there is not"
 
 
 def test_what_the_statement_itself_caused_keeps_its_own_error(empty_database_url: str) -> None:

@@ -87,8 +87,10 @@ class FaultsShown(TyperGroup):
             errors.print(
                 fault.problem, style="bold red", markup=False, highlight=False, soft_wrap=True
             )
+            again = "Then run it again." if fault.retryable else ""
             if fault.advice:
-                errors.print(fault.advice, markup=False, highlight=False, soft_wrap=True)
+                advice = f"{fault.advice} {again}".strip()
+                errors.print(advice, markup=False, highlight=False, soft_wrap=True)
             code = WRONG_USAGE if isinstance(fault, OF_THE_USER) else FAULT
             raise typer.Exit(code) from fault
 
