@@ -396,15 +396,11 @@ def load_settings(
     if path:
         raw["policies"] = _beside(path, _table(raw, "policies", path))
     for name, section in _sections():
-        overrides = {
-            field.name: environment[variable]
-            for field in msgspec.structs.fields(section)
-            if (variable := f"{_PREFIX}{name}_{field.name}".upper()) in environment
-        }
-        for field_name, text in overrides.items():
-            source = f"{_PREFIX}{name}_{field_name}".upper()
-            _check_one(section, field_name, text, source)
-            raw[name] = {**_table(raw, name, path), field_name: text}
+        prefix = f"{_PREFIX}{name}_".upper()
+        fields = {prefix + each.name.upper(): each.name for each in msgspec.structs.fields(section)}
+        for variable in sorted(v for v in environment if v.startswith(prefix)):
+            _check_one(section, fields.get(variable), environment[variable], variable)
+            raw[name] = {**_table(raw, name, path), fields[variable]: environment[variable]}
     try:
         return msgspec.convert(raw, Settings, strict=False)
     except msgspec.ValidationError as refused:
@@ -457,15 +453,12 @@ def _settings_file(named: Path | None, environment: Mapping[str, str]) -> Path |
 
 
 def _read(path: Path) -> dict[str, dict[str, object]]:
-    """Sections this module does not know belong to other readers of the same file."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as failed:
         raise SettingRefused(
             f"{path} cannot be read: {failed}.", advice="It has to be TOML in UTF-8."
         ) from failed
-    known = {name for name, _ in _sections()}
-    return {name: value for name, value in content.items() if name in known}
 
 
 def _beside(path: Path, policies: Mapping[str, object]) -> dict[str, object]:
@@ -485,7 +478,12 @@ def _table(raw: Mapping[str, dict[str, object]], name: str, path: Path | None) -
     return table
 
 
-def _check_one(section: type[msgspec.Struct], name: str, text: str, source: str) -> None:
+def _check_one(section: type[msgspec.Struct], name: str | None, text: str, source: str) -> None:
+    if name is None:  # Misspelled, it would be without effect and nobody would know.
+        raise SettingRefused(
+            f"{source} is no setting.",
+            advice="Correct or unset it; `crossdock settings` prints all there are.",
+        )
     try:
         msgspec.convert({name: text}, section, strict=False)
     except msgspec.ValidationError as refused:

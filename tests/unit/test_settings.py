@@ -21,9 +21,7 @@ def test_the_environment_goes_before_the_file_and_the_file_before_the_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "crossdock.toml").write_text(
-        "[engine]\nbatch_messages = 7\nbatch_rounds = 9\n[network]\nfile = 'elsewhere.toml'\n"
-    )
+    (tmp_path / "crossdock.toml").write_text("[engine]\nbatch_messages = 7\nbatch_rounds = 9\n")
     settings = load_settings(environment={"CROSSDOCK_ENGINE_BATCH_ROUNDS": "11"})
     assert settings.engine.batch_messages == 7
     assert settings.engine.batch_rounds == 11
@@ -64,6 +62,9 @@ def test_a_value_that_cannot_be_used_is_refused_by_name(
         ("[engine]\nbatch_mesages = 7\n", "batch_mesages"),
         ("[engine]\nbatch_messages = 'x'\n", r"engine\.batch_messages"),
         ("engine = 5\n", "engine"),
+        ("[engin]\nbatch_messages = 7\n", "engin"),
+        ("batch_messages = 7\n", "batch_messages"),
+        ("[policies]\nsourcin = 'nearest'\n", "sourcin"),
         ("[engine\n", "cannot be read"),
     ],
 )
@@ -74,6 +75,16 @@ def test_a_file_that_cannot_be_used_is_refused_with_its_name(
     file.write_text(text)
     with pytest.raises(SettingRefused, match=f"(?s)mine.toml.*{expected}"):
         load_settings(file, environment={})
+
+
+def test_a_variable_that_sets_nothing_is_refused_by_name() -> None:
+    with pytest.raises(SettingRefused, match=r"CROSSDOCK_ENGINE_BATCH_MESSAGE is no setting\."):
+        load_settings(environment={"CROSSDOCK_ENGINE_BATCH_MESSAGE": "3"})
+
+
+def test_variables_that_are_no_settings_are_left_alone() -> None:
+    others = ("CROSSDOCK_TEST_DATABASE_URL", "CROSSDOCK_CRASH_SEED", "CROSSDOCK_SHARED_DATA")
+    assert load_settings(environment=dict.fromkeys(others, "x")) == Settings()
 
 
 def test_a_file_that_was_named_must_exist(tmp_path: Path) -> None:
