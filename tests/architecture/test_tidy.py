@@ -149,6 +149,26 @@ def test_nothing_is_swallowed() -> None:
     assert not found, "swallowed:\n" + "\n".join(found)
 
 
+def test_no_command_reads_markup_in_what_it_prints() -> None:
+    """A name such as [/b] is people's data: it ended the command, or parts of it were not shown.
+
+    cli/context.py has the two terminals that show text as it is. A style takes a rich Text.
+    """
+    found = [
+        where(path, node.lineno)
+        for name, path in package_files()
+        if name.startswith("cli/") and name != "cli/context.py"
+        for node in ast.walk(tree_of(path))
+        if (isinstance(node, ast.Call) and _name_of(node.func) in {"Console", "from_markup"})
+        or (
+            isinstance(node, ast.keyword)
+            and node.arg == "markup"
+            and not (isinstance(node.value, ast.Constant) and node.value.value is False)
+        )
+    ]
+    assert not found, "reads markup:\n" + "\n".join(found)
+
+
 def test_every_module_of_the_package_says_what_it_is_for() -> None:
     """The first line of a module is what a reader decides by whether to read on."""
     mute = [
@@ -210,6 +230,10 @@ def _imports(tree: ast.Module) -> Iterator[tuple[ast.stmt, str]]:
                 yield node, alias.name
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node, node.module
+
+
+def _name_of(function: ast.expr) -> str:
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
 def _names_everything(kind: ast.expr) -> bool:

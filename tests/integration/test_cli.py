@@ -196,6 +196,13 @@ def test_python_without_assertions_is_refused() -> None:
         assert "assertions switched off" in done.stderr
 
 
+def test_a_key_may_be_called_what_a_terminal_might_read_as_markup(database_url: str) -> None:
+    named = {"CROSSDOCK_DATABASE_URL": database_url}
+    assert invoke("keys", "create", "[/b] :x:", "--grant", "channel", **named).exit_code == 0
+    listed = invoke("keys", "list", **named)
+    assert (listed.exit_code, "[/b] :x:" in listed.output) == (0, True)
+
+
 def test_a_level_in_quarantine_is_listed_and_lifted_by_name(
     connection: db.Connection, database_url: str
 ) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import typer
 from rich.console import Console, ConsoleDimensions
+from rich.text import Text
 from typer.core import TyperGroup
 
 from crossdock import db, postgres
@@ -39,8 +41,22 @@ OF_THE_USER = (
 """Faults of what was given to a command: waiting does not help."""
 
 
-class _Terminal(Console):
-    """A console as wide as COLUMNS says when it prints, not when this module was imported."""
+# What would move the cursor, color the rest of a terminal, turn text round, or be no character.
+_NO_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+class Terminal(Console):
+    """Shows every text as it is, in tables too: people's names may hold [ ] and :x:.
+
+    What is to have a style is a rich Text. It is as wide as COLUMNS says when it prints, not when
+    this module was imported.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(_NO_TEXT.sub("·", text), **options)
 
     @property
     def size(self) -> ConsoleDimensions:
@@ -55,8 +71,8 @@ class _Terminal(Console):
         self._width, self._height = dimensions
 
 
-output = _Terminal()
-errors = _Terminal(stderr=True)
+output = Terminal()
+errors = Terminal(stderr=True)
 
 
 @dataclass(frozen=True)
@@ -84,13 +100,11 @@ class FaultsShown(TyperGroup):
             with db.naming_faults():
                 return super().invoke(ctx)
         except Fault as fault:
-            errors.print(
-                fault.problem, style="bold red", markup=False, highlight=False, soft_wrap=True
-            )
+            errors.print(fault.problem, style="bold red", highlight=False, soft_wrap=True)
             again = "Then run it again." if fault.retryable else ""
             if fault.advice:
                 advice = f"{fault.advice} {again}".strip()
-                errors.print(advice, markup=False, highlight=False, soft_wrap=True)
+                errors.print(advice, highlight=False, soft_wrap=True)
             code = WRONG_USAGE if isinstance(fault, OF_THE_USER) else FAULT
             raise typer.Exit(code) from fault
 

@@ -34,10 +34,10 @@ def check(folder: Folder = Path("contracts")) -> None:
     findings = files.check(folder)
     for one in findings:
         where = f"{one.name}: {one.path}" if one.path else one.name
-        output.print(f"{where}: {one.problem}. {one.advice}", markup=False, soft_wrap=True)
+        output.print(f"{where}: {one.problem}. {one.advice}", soft_wrap=True)
     if findings:
         raise typer.Exit(FOUND_SOMETHING)
-    output.print(f"{len(files.contracts())} contracts keep what was promised.", markup=False)
+    output.print(f"{len(files.contracts())} contracts keep what was promised.")
 
 
 def write(folder: Folder = Path("contracts"), docs: Docs = Path("docs/reference")) -> None:
@@ -51,7 +51,7 @@ def write(folder: Folder = Path("contracts"), docs: Docs = Path("docs/reference"
             f"{error.filename} cannot be written: {error.strerror}",
             advice="Run it at the root of the repository, or name --folder and --docs.",
         ) from error
-    output.print(f"{changed} contracts changed in {folder}; pages are in {docs}.", markup=False)
+    output.print(f"{changed} contracts changed in {folder}; pages are in {docs}.")
 
 
 def release(
@@ -60,7 +60,7 @@ def release(
 ) -> None:
     """Take the contracts of now as those of a release: from here on they are compared with it."""
     files.release(folder, name)
-    output.print(f"Release {name} promises {len(files.contracts())} contracts.", markup=False)
+    output.print(f"Release {name} promises {len(files.contracts())} contracts.")
 
 
 def pages() -> Mapping[str, str]:

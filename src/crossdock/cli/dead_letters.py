@@ -51,9 +51,9 @@ def show(context: typer.Context, letter_id: str) -> None:
         raise typer.Exit(FOUND_SOMETHING)
     content = msgspec.json.format(msgspec.json.encode(msgspec.msgpack.decode(letter.body)))
     for text in (f"{letter.type} for {letter.process} {letter.instance}", letter.error):
-        output.print(text, markup=False, highlight=False, soft_wrap=True)
+        output.print(text, highlight=False, soft_wrap=True)
     output.print_json(content.decode())
-    output.print(letter.trace, markup=False, highlight=False, soft_wrap=True)
+    output.print(letter.trace, highlight=False, soft_wrap=True)
     output.print(f"{letter.waiting} messages wait behind it.")
 
 

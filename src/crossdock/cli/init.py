@@ -28,16 +28,13 @@ def init(
 ) -> None:
     """Write a commented configuration folder of a small retailer, which `run` takes as it is."""
     write_starter(folder)
-    output.print(f"{folder} holds a small retailer. Try it:", markup=False, soft_wrap=True)
+    output.print(f"{folder} holds a small retailer. Try it:", soft_wrap=True)
     output.print(
         f"  crossdock run --orders {folder / 'orders.jsonl'} --network {folder}",
-        markup=False,
         soft_wrap=True,
         highlight=False,
     )
-    output.print(
-        f"{folder / 'README.md'} says what each file is for.", markup=False, soft_wrap=True
-    )
+    output.print(f"{folder / 'README.md'} says what each file is for.", soft_wrap=True)
 
 
 def write_starter(folder: Path) -> None:

@@ -120,14 +120,14 @@ def _show(issued: keys.IssuedKey) -> None:
     """The secret alone on standard output, so that a script can take it."""
     until = issued.expires_at.isoformat(timespec="minutes")
     _say(f"{issued.name} ({issued.id}) until {until}. The secret is shown this once:")
-    output.print(issued.secret, markup=False, highlight=False, soft_wrap=True)
+    output.print(issued.secret, highlight=False, soft_wrap=True)
     if issued.others_end_at is not None:
         end = issued.others_end_at.isoformat(timespec="minutes")
         _say(f"Its older secrets work until {end}.")
 
 
 def _say(text: str) -> None:
-    errors.print(text, markup=False, highlight=False, soft_wrap=True)
+    errors.print(text, highlight=False, soft_wrap=True)
 
 
 def _limits(key: KeyRow) -> str:

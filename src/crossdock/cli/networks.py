@@ -48,7 +48,6 @@ def load(
     output.print(
         f"{len(known.network.nodes)} nodes, {len(known.network.products)} products and "
         f"{len(known.network.channels)} channels are in the database; {stock}.",
-        markup=False,
         highlight=False,
         soft_wrap=True,
     )
@@ -72,7 +71,6 @@ def from_locations(
     output.print(
         f"{out}: {found.stores} stores of {brand} and {len(found.network.nodes) - found.stores} "
         "made-up DCs. Hours, capacity and costs are filled from the seed.",
-        markup=False,
         highlight=False,
         soft_wrap=True,
     )
@@ -108,7 +106,7 @@ def made_up(
             advice="Name a folder you may write to, on a disk with room.",
         ) from error
     for path in written:
-        output.print(str(path), markup=False, highlight=False, soft_wrap=True)
+        output.print(str(path), highlight=False, soft_wrap=True)
 
 
 def _require_lines(out: Path) -> None:

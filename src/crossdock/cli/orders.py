@@ -146,11 +146,5 @@ def _problems(refused: Rejects) -> Table:
     for reason, count in refused.by_reason.most_common():
         first = refused.first_of[reason]
         place = f"{first.file}:{first.line}: {first.message}"
-        table.add_row(f"{count:,}", reason, _plain(place), _plain(first.remedy))
+        table.add_row(f"{count:,}", reason, place, first.remedy)
     return table
-
-
-def _plain(text: str) -> str:
-    # Square brackets of a row are no markup, and control characters none of the terminal's.
-    printable = "".join(c if c.isprintable() else "·" for c in text)
-    return printable.replace("[", r"\[")

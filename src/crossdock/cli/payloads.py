@@ -47,7 +47,7 @@ def show(
     with open_database(context, migrate=False) as database, connect(database) as connection:
         found = keeper.read(connection, source, source_id)
     if not found:
-        errors.print(f"Nothing of {source} {source_id} is kept.", markup=False)
+        errors.print(f"Nothing of {source} {source_id} is kept.")
         raise typer.Exit(FOUND_SOMETHING)
     for kept in found:
         output.print(f"{kept.received_at.isoformat()} {kept.content_type}", style="bold")

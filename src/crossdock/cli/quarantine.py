@@ -50,11 +50,11 @@ def lift(
         refused = watch.lift(connection, level, now) if known else None
         connection.commit()
     if not known:
-        errors.print(f"{sku} at {node} is not in quarantine.", markup=False)
+        errors.print(f"{sku} at {node} is not in quarantine.")
         raise typer.Exit(FOUND_SOMETHING)
     if refused is not None:
-        errors.print(f"{sku} at {node} is still broken:", style="bold red", markup=False)
+        errors.print(f"{sku} at {node} is still broken:", style="bold red")
         for violation in refused.violations:
-            errors.print(f"  {violation}", markup=False, soft_wrap=True)
+            errors.print(f"  {violation}", soft_wrap=True)
         raise typer.Exit(FOUND_SOMETHING)
-    output.print(f"{sku} at {node} is offered again.", markup=False)
+    output.print(f"{sku} at {node} is offered again.")

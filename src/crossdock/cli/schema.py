@@ -40,7 +40,6 @@ def export(
     messages = sum(one.is_message for one in everything)
     output.print(
         f"{len(everything) - messages} objects and {messages} message types are in {folder}.",
-        markup=False,
     )
 
 

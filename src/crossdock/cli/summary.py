@@ -9,6 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 
 from crossdock.simulator.charts import duration, number
 from crossdock.simulator.outcome import Counted, Outcome
@@ -22,7 +23,7 @@ def print_summary(console: Console, outcome: Outcome, report: Path | None) -> No
     """Everything a run has to say, headline first and the way to the report last."""
     console.print()
     console.print(
-        Panel(_headlines(outcome), title=outcome.run.title, title_align="left", padding=1)
+        Panel(_headlines(outcome), title=Text(outcome.run.title), title_align="left", padding=1)
     )
     for left, right in (
         (_steps(outcome), _cost(outcome)),
@@ -47,7 +48,7 @@ def print_summary(console: Console, outcome: Outcome, report: Path | None) -> No
 def _headlines(outcome: Outcome) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     for card in cards(outcome):
-        table.add_row(card.name, f"[{TONES[card.tone]}]{card.value}[/]", f"[dim]{card.note}[/]")
+        table.add_row(card.name, Text(card.value, TONES[card.tone]), Text(card.note, "dim"))
     return table
 
 
@@ -104,7 +105,7 @@ def _counted(title: str, counts: Sequence[Counted], whole: int = 0) -> Table:
 def _effects(outcome: Outcome) -> Table:
     table = _table("Effects outside", "effect", "asked for", "done", "calls", "done twice")
     for one in outcome.effects:
-        twice = f"[bold red]{one.doubled}[/]" if one.doubled else "0"
+        twice = Text(str(one.doubled), "bold red" if one.doubled else "")
         name = f"{one.connector} {one.operation}"
         table.add_row(name, number(one.asked), number(one.done), number(one.calls), twice)
     return table
@@ -114,8 +115,8 @@ def _provenance(outcome: Outcome) -> Table:
     table = _table("Real and filled", "what", "source")
     table.columns[1].justify = "left"
     for one in outcome.provenance:
-        mark = "[green]real[/]  " if one.real else "[yellow]filled[/]"
-        table.add_row(one.what, f"{mark} {one.source}")
+        mark = ("real   ", "green") if one.real else ("filled ", "yellow")
+        table.add_row(one.what, Text.assemble(mark, one.source))
     return table
 
 
@@ -127,7 +128,9 @@ def _checks(outcome: Outcome) -> Table:
         return table
     table = _table("Invariants", "broken rule", "rows")
     for check in broken:
-        table.add_row(f"[red]{check.name}[/]: {check.rule}", number(check.violations))
+        table.add_row(
+            Text.assemble((check.name, "red"), f": {check.rule}"), number(check.violations)
+        )
     return table
 
 
