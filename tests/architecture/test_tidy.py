@@ -169,6 +169,21 @@ def test_no_command_reads_markup_in_what_it_prints() -> None:
     assert not found, "reads markup:\n" + "\n".join(found)
 
 
+def test_a_command_connects_only_through_the_connector() -> None:
+    """One that opens a connection of its own forgets the timeouts of [database]."""
+    found = [
+        where(path, node.lineno)
+        for name, path in package_files()
+        if name.startswith("cli/") and name != "cli/context.py"
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Attribute)
+        and node.attr in {"connect", "Pool"}
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "db"
+    ]
+    assert not found, "db.connect:\n" + "\n".join(found)
+
+
 def test_every_module_of_the_package_says_what_it_is_for() -> None:
     """The first line of a module is what a reader decides by whether to read on."""
     mute = [

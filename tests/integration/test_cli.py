@@ -17,7 +17,12 @@ from typer.testing import CliRunner, Result
 
 import crossdock
 from crossdock import db
+from crossdock.cli.context import Database, connector
 from crossdock.cli.main import app
+from crossdock.cli.tour import free_port
+from crossdock.postgres.folder import DataFolder
+from crossdock.settings import DatabaseSettings
+from tests.integration.test_postgres_launcher import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -131,6 +136,46 @@ def test_serve_keeps_the_database_up_for_others_until_it_is_told_to_stop(
         serving.send_signal(end)
         assert serving.wait() == 0
     assert run(*data, "db", "url").returncode == FOUND_SOMETHING
+
+
+@pytest.mark.parametrize("service", [("worker",), ("files",), ("test-mode",), ("serve", "--fakes")])
+def test_a_service_that_waits_for_its_data_folder_can_be_stopped(
+    place: Path, service: tuple[str, ...]
+) -> None:
+    data = DataFolder(place / "data")
+    data.create(0o711)
+    with data.locked("start.lock", 0):
+        waiting = subprocess.Popen(
+            [sys.executable, "-m", "crossdock", "--data", str(data.path), *service],
+            env={**os.environ, "CROSSDOCK_API_PORT": str(free_port())},
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            wait_until(lambda: has_open(waiting.pid, data.path / "start.lock"))
+            waiting.send_signal(signal.SIGTERM)
+            assert waiting.wait(30) == -signal.SIGTERM
+        finally:
+            waiting.kill()
+            waiting.wait()
+
+
+def has_open(pid: int, file: Path) -> bool:
+    """Whether the process has the file open, as one that waits for its lock has."""
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if descriptor.readlink() == file:
+                return True
+    return False
+
+
+def test_every_part_connects_with_the_timeouts_that_are_set(empty_database_url: str) -> None:
+    timeouts = DatabaseSettings(idle_in_transaction_seconds=7, connect_timeout_seconds=4)
+    connect = connector(Database(empty_database_url, None, timeouts), "dispatcher")
+    with contextlib.closing(connect(autocommit=True)) as connection:
+        said = connection.info.get_parameters()
+        assert (said["connect_timeout"], said["application_name"]) == ("4", "crossdock dispatcher")
+        shown = connection.execute("SHOW idle_in_transaction_session_timeout").fetchone()
+        assert shown == ("7s",)
 
 
 def test_check_prints_the_rows_that_break_a_rule_and_exits_with_one(

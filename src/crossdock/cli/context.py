@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import typer
 from rich.console import Console, ConsoleDimensions
@@ -143,9 +143,10 @@ def open_database(
             )
         # Refused before it is handed on to a program that would show it.
         db.parts_of(settings.database.url)
+        database = Database(settings.database.url, None, settings.database)
         if migrate:
-            _migrate(settings.database.url)
-        yield Database(settings.database.url, None, settings.database)
+            _migrate(database)
+        yield database
         return
     programs = settings.postgres.bin
     with postgres.serve(
@@ -155,23 +156,38 @@ def open_database(
         binaries=postgres.BinariesInFolder(Path(programs)) if programs else None,
         account_name=settings.postgres.user,
     ) as server:
+        database = Database(server.url, server, settings.database)
         if migrate:
-            _migrate(server.url)
-        yield Database(server.url, server, settings.database)
+            _migrate(database)
+        yield database
 
 
 def connect(database: Database) -> contextlib.closing[db.Connection]:
     """A connection for the length of a `with` block."""
-    return contextlib.closing(
-        db.connect(
+    return contextlib.closing(connector(database, "cli")())
+
+
+class Connector(Protocol):
+    """Opens connections, each of which its user closes."""
+
+    def __call__(self, autocommit: bool = False) -> db.Connection: ...
+
+
+def connector(database: Database, name: str) -> Connector:
+    """What opens connections for the part of Crossdock of that name, with the timeouts as set."""
+
+    def connect(autocommit: bool = False) -> db.Connection:
+        return db.connect(
             database.url,
-            application_name="crossdock cli",
+            application_name=f"crossdock {name}",
+            autocommit=autocommit,
             idle_in_transaction_seconds=database.timeouts.idle_in_transaction_seconds,
             connect_timeout_seconds=database.timeouts.connect_timeout_seconds,
         )
-    )
+
+    return connect
 
 
-def _migrate(url: str) -> None:
-    with contextlib.closing(db.connect(url, application_name="crossdock migrate")) as connection:
+def _migrate(database: Database) -> None:
+    with contextlib.closing(connector(database, "migrate")()) as connection:
         db.migrate(connection)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import typer
 
 from crossdock import db
 from crossdock.api.files.runner import run_files
 from crossdock.api.services import TEST_SCHEMA
-from crossdock.cli.context import connect, open_database, output, settings_of
+from crossdock.cli.context import connector, open_database, output
 from crossdock.cli.workers import until_told
 
 
@@ -24,27 +25,14 @@ def files(context: typer.Context) -> None:
     Any number of these, on any number of machines, share one database. Files sent with a test key
     are loaded into test mode.
     """
-    timeouts = settings_of(context).database
-    stop = until_told()
     with open_database(context) as database:
-
-        def runner(url: str) -> threading.Thread:
-            return threading.Thread(
-                target=run_files,
-                args=(
-                    lambda: db.connect(
-                        url,
-                        application_name="crossdock files",
-                        idle_in_transaction_seconds=timeouts.idle_in_transaction_seconds,
-                        connect_timeout_seconds=timeouts.connect_timeout_seconds,
-                    ),
-                    stop,
-                ),
-            )
-
-        with connect(database):
-            output.print("Loading files; Ctrl-C stops it.", highlight=False)
-        threads = [runner(database.url), runner(db.in_schema(database.url, TEST_SCHEMA))]
+        stop = until_told()
+        test = replace(database, url=db.in_schema(database.url, TEST_SCHEMA))
+        threads = [
+            threading.Thread(target=run_files, args=(connector(each, "files"), stop))
+            for each in (database, test)
+        ]
+        output.print("Loading files; Ctrl-C stops it.", highlight=False)
         for thread in threads:
             thread.start()
         for thread in threads:

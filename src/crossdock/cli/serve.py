@@ -57,8 +57,8 @@ def serve(
     settings = settings_of(context).api
     host, port = host or settings.host, port or settings.port
     _require_free(host, port)
-    stop = until_told()
     with open_database(context) as database:
+        stop = until_told()
         roles = roles_of(settings, host, port, settings.workers if workers < 0 else workers)
         output.print(
             f"Crossdock on http://{host}:{port}, documentation at /docs; Ctrl-C stops it",

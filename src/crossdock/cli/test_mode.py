@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from dataclasses import replace
 from functools import partial
 
 import typer
 
-from crossdock import db
 from crossdock.api.test_mode.running import run_test_mode, url_of_test_schema
 from crossdock.api.test_mode.store import current_schema
-from crossdock.cli.context import open_database, output, settings_of
+from crossdock.cli.context import connect, connector, open_database, output, settings_of
 from crossdock.cli.workers import until_told
 from crossdock.kernel.clock import SystemClock
 from crossdock.webhooks.retention import EventRetention
@@ -29,20 +28,16 @@ def test_mode(context: typer.Context) -> None:
     writes nothing. `crossdock serve` runs one.
     """
     settings, clock = settings_of(context), SystemClock()
-    stop = until_told()
     with open_database(context) as database:
-        url = url_of_test_schema(database.url)
-
-        def connect(autocommit: bool) -> db.Connection:
-            return db.connect(url, application_name="crossdock test mode", autocommit=autocommit)
-
-        with closing(db.connect(database.url)) as live:
+        stop = until_told()
+        test = replace(database, url=url_of_test_schema(database.url))
+        with connect(database) as live:
             schema = current_schema(live)
-        output.print("test mode runs; Ctrl-C stops it", highlight=False)
+        output.print("test mode starts; Ctrl-C stops it", highlight=False)
         run_test_mode(
             database.url,
             stop,
             clock=clock,
             chores=(EventRetention(settings.webhooks.event_days),),
-            more=(partial(keep_events, connect, clock, settings, schema),),
+            more=(partial(keep_events, connector(test, "test mode"), clock, settings, schema),),
         )

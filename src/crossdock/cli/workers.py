@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from typing import Annotated
 
@@ -14,8 +15,7 @@ import typer
 
 from crossdock import db
 from crossdock.app import CHORES, registry
-from crossdock.cli.context import connect as connect_to
-from crossdock.cli.context import open_database, output, settings_of
+from crossdock.cli.context import connector, open_database, output, settings_of
 from crossdock.cli.policies import checked_order_policy, put_in_force
 from crossdock.cli.telemetry import observed
 from crossdock.connectors.fakes import CarrierFake, ErpFake, NotificationFake, PaymentFake
@@ -49,25 +49,15 @@ def worker(
     """
     settings = settings_of(context)
     order_rules = checked_order_policy(settings.policies)
-    stop = until_told()
     with (
         open_database(context) as database,
         observed(settings.telemetry, "crossdock-worker") as spans,
     ):
+        stop = until_told()
         name = name or f"{socket.gethostname()}-{os.getpid()}"
-        url, timeouts = database.url, settings.database
-
-        def connect(autocommit: bool) -> db.Connection:
-            return db.connect(
-                url,
-                application_name=f"crossdock worker {name}",
-                autocommit=autocommit,
-                idle_in_transaction_seconds=timeouts.idle_in_transaction_seconds,
-                connect_timeout_seconds=timeouts.connect_timeout_seconds,
-            )
-
+        connect = connector(database, f"worker {name}")
         clock = SystemClock()
-        with connect_to(database) as connection:
+        with closing(connect()) as connection:
             changed = put_in_force(connection, settings.policies, clock.now())
             connection.commit()
         if changed is not None:
@@ -83,11 +73,11 @@ def worker(
             chores=(
                 *CHORES,
                 EventRetention(settings.webhooks.event_days),
-                *watch_of(settings.checks, lambda: connect(False)),
+                *watch_of(settings.checks, connect),
             ),
             tracing=spans,
         )
-        output.print(f"worker {name} takes messages; Ctrl-C stops it", highlight=False)
+        output.print(f"worker {name} starts; Ctrl-C stops it", highlight=False)
         hand.run(stop)
         output.print(f"worker {name} handled {hand.total.handled} messages", highlight=False)
 
@@ -113,14 +103,10 @@ def dispatcher(
         open_database(context) as database,
         observed(telemetry, "crossdock-dispatcher") as spans,
     ):
-        url, stop = database.url, until_told()
-
-        def connect(autocommit: bool) -> db.Connection:
-            return db.connect(url, application_name="crossdock dispatcher", autocommit=autocommit)
-
+        stop, connect = until_told(), connector(database, "dispatcher")
         caller = Dispatcher(ports, clock, dispatch_limits_of(settings), tracing=spans)
         threads = caller.run(
-            lambda: connect(False),
+            connect,
             stop,
             threads_per_connector=max(1, settings.threads // len(ports)),
         )
@@ -174,7 +160,11 @@ def dispatch_limits_of(settings: DispatcherSettings) -> DispatchLimits:
 
 
 def until_told() -> threading.Event:
-    """An event that Ctrl-C and SIGTERM set."""
+    """An event that Ctrl-C and SIGTERM set; before this is called, they end the process at once.
+
+    So it is called when there is something to finish: nobody asks the event while a data folder or
+    a migration is waited for.
+    """
     stop = threading.Event()
     for told in (signal.SIGINT, signal.SIGTERM):
         signal.signal(told, lambda *_: stop.set())
