@@ -252,6 +252,21 @@ def test_a_server_whose_keeper_was_killed_is_replaced_by_the_next_run(place: Pat
 
 
 @pytest.mark.crash
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_server_whose_keeper_was_killed_stops_with_its_last_owner(
+    place: Path, is_kept: bool
+) -> None:
+    with another_owner(*[str(place / "data")] * is_kept) as (_, url, folder):
+        write_a_row(url)
+        note = note_of(folder)
+        os.kill(note["keeper"], signal.SIGKILL)
+        wait_until(lambda: not is_alive(note["keeper"]))
+    assert not is_alive(note["postmaster"])
+    assert not (folder / "server.json").exists()
+    assert folder.exists() == is_kept
+
+
+@pytest.mark.crash
 def test_a_server_that_is_not_ours_is_named_and_left_alone(place: Path) -> None:
     with another_owner(str(place / "data")) as (owner, url, folder):
         note = note_of(folder)

@@ -166,7 +166,7 @@ class Keeper:
             server.wait()
 
     def _stop_an_orphan(self) -> None:
-        """A server whose keeper was killed has no owner any more who could miss it."""
+        """Replaces a server whose keeper was killed; an owner it still has must connect again."""
         lines = _postmaster_lines(self.cluster)
         if not lines or not lines[0].isdigit():
             return
@@ -182,12 +182,8 @@ class Keeper:
         if announced != orphan:
             raise _GaveUpError(f"held process {orphan}")
         self._log(f"stopping process {orphan}, whose keeper was killed")
-        os.kill(orphan, signal.SIGINT)
-        deadline = time.monotonic() + _SHUTDOWN_SECONDS
-        while _is_postgres(orphan):
-            if time.monotonic() > deadline:
-                raise _GaveUpError(f"held process {orphan}")
-            time.sleep(_POLL_SECONDS)
+        if not stop_orphan(self.cluster, orphan):
+            raise _GaveUpError(f"held process {orphan}")
 
     def _remove_stale_sockets(self) -> None:
         """What a killed server left; its lock file would stand in the way of the next one."""
@@ -232,6 +228,19 @@ class Keeper:
 
     def _ask_to_stop(self, _signal: int, _frame: object) -> None:
         self.asked_to_stop = True
+
+
+def stop_orphan(cluster: Path, orphan: int) -> bool:
+    """Fast shutdown of a server that has no keeper, if the cluster names it; whether it is gone."""
+    if _postmaster_lines(cluster)[:1] != [str(orphan)] or not _is_postgres(orphan):
+        return True
+    os.kill(orphan, signal.SIGINT)
+    deadline = time.monotonic() + _SHUTDOWN_SECONDS
+    while _is_postgres(orphan):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
 
 
 def _is_free(owners: int) -> bool:

@@ -231,7 +231,9 @@ def _leave(folder: DataFolder, owners: int) -> None:
             watch = folder.open_lock("keeper.lock")
             try:
                 note = folder.note()
-                if note is not None and not try_lock(watch, fcntl.LOCK_EX):
+                if note is not None and try_lock(watch, fcntl.LOCK_EX):
+                    _stop_without_keeper(folder, note)
+                elif note is not None:
                     with contextlib.suppress(ProcessLookupError, PermissionError):
                         os.kill(note.keeper, signal.SIGTERM)
                     acquire(watch, fcntl.LOCK_EX, 2 * START_SECONDS, folder)
@@ -239,6 +241,16 @@ def _leave(folder: DataFolder, owners: int) -> None:
                 os.close(watch)
     finally:
         os.close(owners)
+
+
+def _stop_without_keeper(folder: DataFolder, note: ServerNote) -> None:
+    """Does what a killed keeper cannot do any more: nothing runs on after the last owner."""
+    # Another account's server stays, and so does the note that tells the next owner it is ours.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if keeper_module.stop_orphan(folder.cluster, note.postmaster):
+            (folder.path / "server.json").unlink(missing_ok=True)
+            if Path(note.socket_folder) != folder.run:
+                shutil.rmtree(note.socket_folder, ignore_errors=True)
 
 
 def _socket_folder(folder: DataFolder, account: Account) -> str:
