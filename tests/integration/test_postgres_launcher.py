@@ -407,6 +407,7 @@ def test_an_account_that_is_unknown_or_root_is_refused(place: Path) -> None:
         with pytest.raises(DataFolderRefused, match=f"{name} is unknown or is root"):
             with postgres.serve(place / "data", account_name=name):
                 pass
+        assert not (place / "data").exists()
 
 
 @as_root
@@ -416,6 +417,7 @@ def test_root_is_told_which_folder_is_closed_to_the_servers_account(place: Path)
         with postgres.serve(place / "closed" / "data"):
             pass
     assert stat.S_IMODE((place / "closed").stat().st_mode) == 0o700
+    assert not list((place / "closed").iterdir())
 
 
 @as_root

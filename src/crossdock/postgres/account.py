@@ -76,8 +76,10 @@ def give_to(path: Path, account: Account) -> None:
 def _may_enter(folder: Path, account: Account) -> bool:
     try:
         found = folder.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return True
+    if not stat.S_ISDIR(found.st_mode):
+        return True  # Making the folder fails on it, and says so.
     if found.st_uid == account.uid:
         return bool(found.st_mode & stat.S_IXUSR)
     if found.st_gid == account.gid:

@@ -77,7 +77,11 @@ def serve(
     assert not (ephemeral and data_dir), "an ephemeral server chooses its own folder"
     binaries = binaries or find_binaries()
     programs = binaries.folder
-    folder = _new_ephemeral_folder(durable, account_name) if ephemeral else _data_folder(data_dir)
+    folder = (
+        _new_ephemeral_folder(durable, account_name)
+        if ephemeral
+        else _data_folder(data_dir, account_name)
+    )
     account = server_account(folder.path, account_name)
     check_enterable(folder.path, account)
     owners = folder.open_lock("owners.lock")
@@ -112,8 +116,11 @@ def running_url(data_dir: Path | None = None) -> str | None:
     return None if note is None else _url(folder, note, DATABASE)
 
 
-def _data_folder(named: Path | None) -> DataFolder:
+def _data_folder(named: Path | None, account_name: str) -> DataFolder:
     path = (named or user_data_folder()).expanduser().absolute()
+    if os.geteuid() == 0:
+        # Before it is made: what is refused leaves nothing behind.
+        check_enterable(path, server_account(path, account_name))
     folder = DataFolder(path)
     # Root's server runs under another account, which has to pass through; its files stay closed.
     folder.create(mode=0o711 if os.geteuid() == 0 else 0o700)
