@@ -106,10 +106,11 @@ def run(
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many orders.")] = None,
     workers: Workers = 1,
     keep: Annotated[
-        bool, typer.Option(help="Into the database of --data, which keeps it; must be empty.")
+        bool,
+        typer.Option(help="Into CROSSDOCK_DATABASE_URL or --data, which must be empty."),
     ] = False,
 ) -> None:
-    """Run every order of a file to its end under a virtual clock, and tell what happened."""
+    """Run every order of a file to its end under a virtual clock; the data are thrown away."""
     policies = settings_of(context).policies
     named = sourcing_policy(policies, policy, network)
     text = policy_text(named)
