@@ -65,6 +65,35 @@ def test_version_is_printed_alone() -> None:
     assert (done.stdout, done.returncode) == (f"{crossdock.__version__}\n", 0)
 
 
+def test_the_version_is_an_option_too() -> None:
+    assert invoke("--version").output == f"{crossdock.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("api", "--port", "99999"),
+        ("serve", "--fakes", "--port", "-1"),
+        ("serve", "--fakes", "--workers", "-5"),
+        ("dead-letters", "list", "--limit", "-1"),
+        ("keys", "create", "y", "--grant", "node", "--node", "*", "--days", "99999999"),
+        ("keys", "create", "y", "--grant", "node", "--requests", "9999999999"),
+        ("keys", "rotate", "y", "--overlap-hours", "1e300"),
+        ("keys", "rotate", "y", "--overlap-hours", "nan"),
+        ("explain", "caf\udce9"),
+    ],
+)
+def test_an_argument_out_of_bounds_is_wrong_usage(arguments: tuple[str, ...]) -> None:
+    done = invoke(*arguments, CROSSDOCK_DATABASE_URL="postgresql://x@127.0.0.1:1/y")
+    assert done.exit_code == WRONG_USAGE
+    assert "Invalid value" in done.output
+
+
+@pytest.mark.parametrize("command", ["api", "serve"])
+def test_help_names_no_default_that_is_none(command: str) -> None:
+    assert "[default" not in invoke(command, "--help").output
+
+
 def test_an_unknown_command_is_wrong_usage() -> None:
     assert run("frobnicate").returncode == WRONG_USAGE
 

@@ -44,6 +44,9 @@ OF_THE_USER = (
 # What would move the cursor, color the rest of a terminal, turn text round, or be no character.
 _NO_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
+# Bytes of an argument that are no UTF-8: neither the database nor a terminal takes them.
+_NO_CHARACTER = re.compile("[\ud800-\udfff]")
+
 
 class Terminal(Console):
     """Shows every text as it is, in tables too: people's names may hold [ ] and :x:.
@@ -94,6 +97,12 @@ class Database:
 
 class FaultsShown(TyperGroup):
     """A group of commands that shows a fault as one message and an exit code, never a traceback."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        for arg in args:
+            if _NO_CHARACTER.search(arg):
+                raise typer.BadParameter(f"{_NO_CHARACTER.sub('·', arg)} is not written in UTF-8.")
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         try:

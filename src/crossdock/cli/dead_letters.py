@@ -26,7 +26,10 @@ def register(app: typer.Typer) -> None:
     app.add_typer(commands, name="dead-letters")
 
 
-def listed(context: typer.Context, limit: int = 100) -> None:
+def listed(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many.")] = 100,
+) -> None:
     """List them, oldest first, with how many messages wait behind each."""
     with open_database(context) as database, connect(database) as connection:
         letters = dead_letters.listed(connection, limit)

@@ -43,9 +43,11 @@ def create(
     ] = None,
     test: Annotated[bool, typer.Option(help="Works on fakes and on no real stock.")] = False,
     requests: Annotated[
-        int | None, typer.Option(min=0, help="Requests per window; 0: without limit.")
+        int | None, typer.Option(min=0, max=1_000_000_000, help="Requests per window; 0: no limit.")
     ] = None,
-    days: Annotated[int, typer.Option(min=1, help="Until it expires.")] = keys.LIFETIME_DAYS,
+    days: Annotated[
+        int, typer.Option(min=1, max=3_650, help="Until it expires.")
+    ] = keys.LIFETIME_DAYS,
 ) -> None:
     """Make a key and print its secret, which is shown this once.
 
@@ -96,7 +98,7 @@ def rotate(
     context: typer.Context,
     key: KeyName,
     overlap_hours: Annotated[
-        float, typer.Option(min=0, help="How long the secrets it has go on working.")
+        float, typer.Option(min=0, max=8_760, help="How long the secrets it has go on working.")
     ] = keys.OVERLAP.total_seconds() / 3600,
 ) -> None:
     """Print a new secret for a key; the old one goes on working for a while."""

@@ -65,6 +65,12 @@ app = typer.Typer(
 )
 
 
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
 @app.callback()
 def main(
     context: typer.Context,
@@ -75,11 +81,16 @@ def main(
     config: Annotated[
         Path | None, typer.Option(help="Settings file; by default crossdock.toml if there is one.")
     ] = None,
+    shows_version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it alone."),
+    ] = False,
 ) -> None:
     """Run a retailer's orders, stock and fulfillment as durable, explainable workflows.
 
     CROSSDOCK_DATABASE_URL names a PostgreSQL 15+ of your own; without it an embedded one is started
-    for as long as a command runs.
+    for as long as a command runs. `demo`, and `run` without --keep, use neither: they start one
+    whose data are thrown away.
     """
     context.obj = Options(data=data, config=config)
 

@@ -15,8 +15,11 @@ from crossdock.cli.workers import NO_CONNECTOR, until_told
 from crossdock.kernel.errors import SettingRefused
 from crossdock.settings import ApiSettings
 
-Host = Annotated[str, typer.Option(help="Address to listen on; by default api.host.")]
-Port = Annotated[int, typer.Option(help="Port to listen on; by default api.port.")]
+Host = Annotated[str | None, typer.Option(help="Address to listen on; by default api.host.")]
+Port = Annotated[
+    int | None, typer.Option(min=1, max=65_535, help="Port to listen on; by default api.port.")
+]
+Workers = Annotated[int | None, typer.Option(min=0, help="Workers; by default api.workers.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +28,7 @@ def register(app: typer.Typer) -> None:
     app.command("serve")(serve)
 
 
-def api(context: typer.Context, host: Host = "", port: Port = 0) -> None:
+def api(context: typer.Context, host: Host = None, port: Port = None) -> None:
     """Answer HTTP requests until told to stop (Ctrl-C or SIGTERM).
 
     Any number of these, on any number of machines, share one database.
@@ -41,9 +44,9 @@ def api(context: typer.Context, host: Host = "", port: Port = 0) -> None:
 
 def serve(
     context: typer.Context,
-    host: Host = "",
-    port: Port = 0,
-    workers: Annotated[int, typer.Option(help="Workers; by default api.workers.")] = -1,
+    host: Host = None,
+    port: Port = None,
+    workers: Workers = None,
     fakes: Annotated[
         bool, typer.Option("--fakes", help="Call the built-in fakes of all outside systems.")
     ] = False,
@@ -59,7 +62,8 @@ def serve(
     _require_free(host, port)
     with open_database(context) as database:
         stop = until_told()
-        roles = roles_of(settings, host, port, settings.workers if workers < 0 else workers)
+        workers = settings.workers if workers is None else workers
+        roles = roles_of(settings, host, port, workers)
         output.print(
             f"Crossdock on http://{host}:{port}, documentation at /docs; Ctrl-C stops it",
             highlight=False,
