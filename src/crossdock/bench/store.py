@@ -25,12 +25,17 @@ class Written(NamedTuple):
 
 def written(connection: db.Connection) -> dict[str, Written]:
     """Per table, as the statistics of the server tell; they lag by a moment."""
-    connection.execute("SELECT pg_stat_force_next_flush()")
-    connection.commit()
+    count_at_once(connection)
     connection.execute("SELECT pg_stat_clear_snapshot()")
     rows = connection.execute(f"{ROWS} FROM pg_stat_user_tables").fetchall()
     connection.commit()
     return {row[0]: Written(*row[1:]) for row in rows}
+
+
+def count_at_once(connection: db.Connection) -> None:
+    """What this connection has written is in the statistics now, and not within a second."""
+    connection.execute("SELECT pg_stat_force_next_flush()")
+    connection.commit()
 
 
 def written_since(

@@ -102,4 +102,5 @@ def take_in(connection: db.Connection, orders: Iterator[OutsideOrder], now: date
         take_orders(connection, [take_apart(order) for order in batch], now)
         connection.commit()
         taken += len(batch)
+    store.count_at_once(connection)
     return taken
