@@ -54,6 +54,15 @@ def test_it_tells_node_cost_runner_up_and_who_was_out(told: Market) -> None:
     )
 
 
+def test_a_policy_that_would_be_refused_today_still_explains(told: Market) -> None:
+    told.connection.execute("ALTER TABLE sourcing_policy DISABLE TRIGGER USER")
+    told.connection.execute("UPDATE sourcing_policy SET toml = toml || E'\\n[a_table_of_old]\\n'")
+    told.connection.commit()
+    shown = CliRunner().invoke(app, ["explain", "web:W-1"])
+    assert shown.exit_code == 0, shown.output
+    assert "Chosen" in shown.output
+
+
 def test_a_narrow_terminal_cuts_nothing_off(told: Market) -> None:
     shown = CliRunner().invoke(app, ["explain", "web:W-1"], env={"COLUMNS": "80"})
     assert shown.exit_code == 0, shown.output

@@ -76,7 +76,12 @@ def encode_nodes(network: Network) -> bytes:
 
 def decode_nodes(body: bytes) -> Network:
     """The inverse of `encode_nodes`."""
-    return Network(msgspec.msgpack.decode(body, type=tuple[NodeFacts, ...]))
+    return Network(nodes_in(body))
+
+
+def nodes_in(body: bytes) -> tuple[NodeFacts, ...]:
+    """The nodes of `encode_nodes` one by one, not made ready for planning."""
+    return msgspec.msgpack.decode(body, type=tuple[NodeFacts, ...])
 
 
 def zone_networks(

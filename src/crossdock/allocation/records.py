@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -10,9 +11,9 @@ from typing import NamedTuple
 import msgspec
 
 from crossdock.allocation import store
-from crossdock.allocation.facts import decode_nodes
+from crossdock.allocation.facts import decode_nodes, nodes_in
 from crossdock.allocation.policies import PolicyShelf
-from crossdock.allocation.store import StoredBatch, StoredDecision
+from crossdock.allocation.store import StoredBatch
 from crossdock.db import Connection
 from crossdock.sourcing.errors import RecordRefused
 from crossdock.sourcing.explain import Examination, examine
@@ -75,25 +76,19 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
     demand: OrderDemand | None
     decision: Decision
-    choose: str = "cost"
-    """What the policy puts first."""
-    time_zones: dict[str, str] = {}
-    """Of the nodes chosen."""
     was_refused: bool = False
     """Facts took its units each time it was planned: its chosen plan was not carried out."""
 
 
 def explained(connection: Connection, order_id: str) -> list[Explained]:
     """Every stored choice for an order, in the order in which they were made."""
-    found, shelf = [], PolicyShelf()
+    found = []
     for stored in store.decisions_of(connection, order_id):
         record = _decode_record(stored.body)
         choices = zip(record.runs, record.decisions, strict=True)
         for position, (run_id, decision) in enumerate(choices):
-            batch, nodes = _batch(connection, run_id, stored)
-            inputs = decode_inputs(batch.inputs)
+            inputs = decode_inputs(_batch(connection, run_id, stored.decided_at).inputs)
             demand = next((o for o in inputs.orders if o.sequence == decision.sequence), None)
-            zones = {node.code: node.time_zone for node in decode_nodes(nodes).nodes}
             found.append(
                 Explained(
                     decision_id=stored.id,
@@ -103,12 +98,30 @@ def explained(connection: Connection, order_id: str) -> list[Explained]:
                     run_id=run_id,
                     demand=demand,
                     decision=decision,
-                    choose=shelf.version(connection, batch.policy_version).choose,
-                    time_zones={part.node: zones[part.node] for part in decision.chosen.nodes},
                     was_refused=position in record.refused,
                 )
             )
     return found
+
+
+class Background(NamedTuple):
+    """What a person needs to know beside a choice to read it."""
+
+    choose: str
+    """What its policy puts first."""
+    time_zones: dict[str, str]
+    """Of the nodes it could choose from."""
+
+
+def background(connection: Connection, choice: Explained) -> Background:
+    """From what is stored with the choice's planning run. Raises RecordRefused when that is gone.
+
+    The policy's text is enough: one that a later version refuses still explains what it chose.
+    """
+    batch = _batch(connection, choice.run_id, choice.decided_at)
+    policy = tomllib.loads(store.policy_text(connection, batch.policy_version) or "")
+    nodes = nodes_in(_nodes(connection, batch))
+    return Background(policy.get("choose", "cost"), {node.code: node.time_zone for node in nodes})
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,14 +177,14 @@ def _batches(connection: Connection, order_id: str) -> Iterator[tuple[Decision, 
     for stored in store.decisions_of(connection, order_id):
         record = _decode_record(stored.body)
         for run_id, decision in zip(record.runs, record.decisions, strict=True):
-            batch, nodes = _batch(connection, run_id, stored)
+            batch = _batch(connection, run_id, stored.decided_at)
             inputs = decode_inputs(batch.inputs)
             yield (
                 decision,
                 _Batch(
                     inputs.orders,
                     inputs.stock,
-                    decode_nodes(nodes),
+                    decode_nodes(_nodes(connection, batch)),
                     {facts.sku: facts for facts in inputs.products},
                     shelf.version(connection, batch.policy_version),
                     batch.decided_at,
@@ -180,12 +193,15 @@ def _batches(connection: Connection, order_id: str) -> Iterator[tuple[Decision, 
             )
 
 
-def _batch(
-    connection: Connection, run_id: str, stored: StoredDecision
-) -> tuple[StoredBatch, bytes]:
-    """A planning run as stored, and its nodes."""
-    batch = store.planning_batch(connection, run_id, stored.decided_at)
-    nodes = batch and store.planning_facts(connection, batch.network)
-    if batch is None or nodes is None:
+def _batch(connection: Connection, run_id: str, decided_at: datetime) -> StoredBatch:
+    batch = store.planning_batch(connection, run_id, decided_at)
+    if batch is None:
         raise RecordRefused(f"the inputs of planning run {run_id} are not stored")
-    return batch, nodes
+    return batch
+
+
+def _nodes(connection: Connection, batch: StoredBatch) -> bytes:
+    nodes = store.planning_facts(connection, batch.network)
+    if nodes is None:
+        raise RecordRefused(f"the nodes of the planning run of {batch.decided_at} are not stored")
+    return nodes

@@ -12,7 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from crossdock.allocation import store
-from crossdock.allocation.records import Explained, examined, explained, replay_decision
+from crossdock.allocation.records import (
+    Background,
+    Explained,
+    background,
+    examined,
+    explained,
+    replay_decision,
+)
 from crossdock.allocation.store import FoundOrder
 from crossdock.cli.context import (
     FOUND_SOMETHING,
@@ -58,10 +65,11 @@ def explain(
         choices = explained(connection, found.id)
         same = [r.is_identical for r in replay_decision(connection, found.id)] if replay else []
         looks = examined(connection, found.id) if nodes else []
+        behind = [] if as_json else [background(connection, choice) for choice in choices]
     if as_json:
         _print_json(found, choices, same, looks)
     else:
-        _print_all(found, choices, same, looks)
+        _print_all(found, list(zip(choices, behind, strict=True)), same, looks)
     if not choices or not all(same):
         raise typer.Exit(FOUND_SOMETHING)
 
@@ -77,12 +85,10 @@ def _the_order(connection: Connection, text: str, channel: str) -> FoundOrder:
     if not found and is_id(text) and store.decisions_of(connection, text):
         return FoundOrder(text, "", text)
     if not found:
-        errors.print(f"There is no order {text!r}.", markup=False)
+        errors.print(f"There is no order {text!r}.")
         raise typer.Exit(FOUND_SOMETHING)
     channels = ", ".join(sorted(o.channel for o in found))
-    errors.print(
-        f"Several orders are called {text!r}; choose one with --channel: {channels}.", markup=False
-    )
+    errors.print(f"Several orders are called {text!r}; choose one with --channel: {channels}.")
     raise typer.Exit(WRONG_USAGE)
 
 
@@ -119,14 +125,17 @@ def _named(value: object) -> object:
 
 
 def _print_all(
-    found: FoundOrder, choices: list[Explained], same: list[bool], looks: list[Examination]
+    found: FoundOrder,
+    choices: list[tuple[Explained, Background]],
+    same: list[bool],
+    looks: list[Examination],
 ) -> None:
     name = f"{found.channel} {found.number}".strip()
-    output.print(f"Order {name}  ({found.id})", style="bold", markup=False, highlight=False)
+    output.print(f"Order {name}  ({found.id})", style="bold", highlight=False)
     if not choices:
         output.print("No node has been chosen for it yet.")
-    for number, choice in enumerate(choices):
-        _print_choice(choice)
+    for number, (choice, behind) in enumerate(choices):
+        _print_choice(choice, behind)
         if same:
             verdict = "the same plan" if same[number] else "ANOTHER PLAN"
             output.print(f"Made again from its stored inputs: {verdict}.")
@@ -136,7 +145,7 @@ def _print_all(
                 output.print(_node_table(line, currency))
 
 
-def _print_choice(choice: Explained) -> None:
+def _print_choice(choice: Explained, behind: Background) -> None:
     decision = choice.decision
     currency = choice.demand.currency if choice.demand else ""
     at = choice.decided_at.isoformat(timespec="seconds")
@@ -144,39 +153,36 @@ def _print_choice(choice: Explained) -> None:
         f"\nAttempt {choice.attempt}, zone {choice.zone}, {at}, policy {decision.policy_name}"
         f" {decision.policy_version}"
         + (f", step {decision.chosen.step}" if decision.chosen.step else ""),
-        markup=False,
         highlight=False,
         soft_wrap=True,
     )
     if choice.was_refused:
         output.print("Not carried out: other facts took its units each time it was planned.")
     if decision.chosen.nodes:
-        _print_chosen(choice, currency)
+        _print_chosen(choice, behind, currency)
     for line in decision.chosen.unfilled:
         until = f" until {line.until:%Y-%m-%d}" if line.until else ""
         output.print(
             f"Open: line {line.line_number}, {line.quantity} x {line.sku}: {WORDS[line.reason]};"
             f" {line.outcome}{until}",
-            markup=False,
             soft_wrap=True,
         )
-    _print_runner_up(choice, currency)
+    _print_runner_up(choice, behind, currency)
     if len(decision.candidates) > 1:
         _print_candidates(choice, currency)
     for reason, nodes in decision.eliminated.items():
         output.print(
             f"Out, {WORDS[reason]}: {', '.join(nodes)}",
-            markup=False,
             highlight=False,
             soft_wrap=True,
         )
 
 
-def _print_chosen(choice: Explained, currency: str) -> None:
+def _print_chosen(choice: Explained, behind: Background, currency: str) -> None:
     """A block for each node, with the parts of its cost below each other."""
     chosen = choice.decision.chosen
     total = _money(chosen.total_minor, currency)
-    output.print(f"Chosen, for {total} in all:", markup=False, highlight=False)
+    output.print(f"Chosen, for {total} in all:", highlight=False)
     for node in chosen.nodes:
         parts = [(part, getattr(node.cost, part)) for part in (*PARTS, "total")]
         told = [(_words(part), _money(minor, currency)) for part, minor in parts if minor]
@@ -184,11 +190,11 @@ def _print_chosen(choice: Explained, currency: str) -> None:
         rows = [
             ("sends", _units(node)),
             ("distance", f"{node.distance_km} km"),
-            ("leaves", _leaves(node, choice.time_zones.get(node.node, "UTC"))),
+            ("leaves", _leaves(node, behind.time_zones[node.node])),
             ("arrives", node.arrive_on.isoformat()),
             *((part, money.rjust(widest)) for part, money in told),
         ]
-        output.print(f"  {node.node}", style="bold", markup=False, highlight=False)
+        output.print(f"  {node.node}", style="bold", highlight=False)
         output.print(_rows(rows))
 
 
@@ -223,7 +229,7 @@ def _rows(rows: list[tuple[str, str]]) -> Padding:
     return Padding(table, (0, 0, 0, 4), expand=False)
 
 
-def _print_runner_up(choice: Explained, currency: str) -> None:
+def _print_runner_up(choice: Explained, behind: Background, currency: str) -> None:
     runner_up = choice.decision.runner_up
     if runner_up is None:
         text = "There was no other plan."
@@ -231,12 +237,12 @@ def _print_runner_up(choice: Explained, currency: str) -> None:
         delta = choice.decision.runner_up_delta_minor
         more = "more"
         if delta < 0:
-            more = f"less, {although_cheaper(choice.decision, choice.choose)}"
+            more = f"less, {although_cheaper(choice.decision, behind.choose)}"
         text = (
             f"Runner-up: {' + '.join(runner_up.nodes)} for "
             f"{_money(runner_up.total_minor, currency)}, {_money(abs(delta), currency)} {more}"
         )
-    output.print(text, markup=False, highlight=False, soft_wrap=True)
+    output.print(text, highlight=False, soft_wrap=True)
 
 
 def _units(node: PlannedNode) -> str:
