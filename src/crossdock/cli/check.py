@@ -43,7 +43,7 @@ def check(
 
 
 def _print_one(violations: list[invariants.Violation]) -> None:
-    output.print(f"{violations[0].invariant}: {violations[0].rule}", markup=False, soft_wrap=True)
+    output.print(f"{violations[0].invariant}: {violations[0].rule}", soft_wrap=True)
     table = Table(*(name for name, _ in violations[0].row))
     for violation in violations[:SHOWN_ROWS]:
         table.add_row(*(str(value) for _, value in violation.row))

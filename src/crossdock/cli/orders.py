@@ -101,14 +101,13 @@ def _print(file: Path, dataset: Dataset) -> None:
     output.print(
         f"{file}: {report.format}, {report.orders:,} orders, {report.order_lines:,} lines, "
         f"{report.units:,} units.",
-        markup=False,
         highlight=False,
         soft_wrap=True,
     )
     output.print("What became of the rows:")
     output.print(_account(report))
     for remark, count in report.remarks.items():
-        output.print(f"  {count:,} {remark}", markup=False, highlight=False)
+        output.print(f"  {count:,} {remark}", highlight=False)
     if not len(refused):
         output.print("Every row is taken.", style="bold green")
         return
@@ -117,7 +116,7 @@ def _print(file: Path, dataset: Dataset) -> None:
     if refused.path is None:
         output.print("--rejects FILE writes all of them to a file.")
     else:
-        output.print(f"All of them are in {refused.path}.", markup=False, soft_wrap=True)
+        output.print(f"All of them are in {refused.path}.", soft_wrap=True)
 
 
 def _account(report: Report) -> Table:

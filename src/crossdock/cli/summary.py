@@ -38,7 +38,7 @@ def print_summary(console: Console, outcome: Outcome, report: Path | None) -> No
     if outcome.credits:
         _side_by_side(console, _credits(outcome), None)
     for stuck in outcome.stuck[:MOST_REASONS]:
-        console.print(f"  stuck: {stuck.order}: {stuck.reason}", style="red", markup=False)
+        console.print(f"  stuck: {stuck.order}: {stuck.reason}", style="red")
     if outcome.rejects_file:
         console.print(f"Rows not taken, each with its reason: {outcome.rejects_file}")
     if report is not None:

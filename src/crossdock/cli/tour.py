@@ -56,11 +56,11 @@ def show(database: Database) -> None:
             with _key(connection) as key, _api(database.url, key) as client:
                 lines = list(_lines(client, told))
     except (NotOpened, ApiError, Unreachable, Fault) as error:
-        output.print(f"The API was not shown: {error}", markup=False, highlight=False)
+        output.print(f"The API was not shown: {error}", highlight=False)
         return
     output.print("\nThe same data over HTTP, asked with crossdock.client:", style="bold")
     for line in lines:
-        output.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+        output.print(f"  {line}", highlight=False, soft_wrap=True)
 
 
 class Published(NamedTuple):
