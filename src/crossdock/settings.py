@@ -92,6 +92,9 @@ class DispatcherSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     claim_effects: Annotated[
         int, Meta(ge=1, description="effects claimed in one transaction, at most")
     ] = 500
+    first_claim_effects: Annotated[
+        int, Meta(ge=1, description="the same, before it is known how long a connector takes")
+    ] = 32
     lease_seconds: Annotated[
         int, Meta(ge=1, description="after this long without a result a claim is another's to take")
     ] = 60

@@ -150,6 +150,7 @@ def dispatch_limits_of(settings: DispatcherSettings) -> DispatchLimits:
     """The dispatcher's limits as configured."""
     return DispatchLimits(
         batch=settings.claim_effects,
+        first_batch=settings.first_claim_effects,
         lease_seconds=settings.lease_seconds,
         first_wait_seconds=settings.backoff_seconds,
         longest_wait_seconds=settings.backoff_limit_seconds,
