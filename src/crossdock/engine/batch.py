@@ -37,8 +37,8 @@ Watch = Callable[[Sequence[Delivery]], None]
 """Called with the deliveries of each round; again with those of a batch that is tried again."""
 
 
-LATER = timedelta(minutes=5)
-"""After so long a timer fires again that nobody could take."""
+FIRES_AGAIN_AFTER = timedelta(minutes=5)
+"""A timer whose process could not take it: parked behind a dead letter, or too early."""
 
 WAIT_FOR_ZONE_MILLISECONDS = 800
 """Less than PostgreSQL takes to look for a deadlock; a batch is in a zone for less."""
@@ -323,7 +323,9 @@ class Batch:
     def _hold(self, delivery: Delivery, reason: str) -> None:
         if delivery.timer is not None:
             # It stays a timer, which what comes first may still stop or replace.
-            again = StartTimer(name=delivery.timer, due=self.now + LATER, message=delivery.message)
+            again = StartTimer(
+                name=delivery.timer, due=self.now + FIRES_AGAIN_AFTER, message=delivery.message
+            )
             self._timers[delivery.to.instance, delivery.timer] = rows.timer(
                 again, delivery, self.zones
             )

@@ -251,7 +251,7 @@ class Wish(msgspec.Struct, array_like=True, gc=False):
     quantity: int
     reason: str
     ours: bool = False
-    """Nobody asked for it: an order that cannot be paid, or that a person gave up."""
+    """No customer asked for it: it cannot be had or paid, or a person here gave it up."""
 
 
 class Freeing(msgspec.Struct, array_like=True, gc=False):
