@@ -6,6 +6,7 @@ import random
 from datetime import date, timedelta
 from itertools import combinations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from crossdock.sourcing.network import Network
 from crossdock.sourcing.planner import Planner, plan
 from crossdock.sourcing.policy import Calendar, Search, SourcingPolicy, Step
 from crossdock.sourcing.policy_files import SHIPPED, shipped_policy
+from crossdock.sourcing.state import BatchState, places_within
 from tests.sourcing.world import NOON, PLACES, decide, node, order, policy, shares, sku, stock
 
 pytestmark = pytest.mark.slow
@@ -368,3 +370,18 @@ def test_a_batch_that_has_used_up_its_looks_still_fills_its_orders() -> None:
     )
     assert not few[-1].exact
     assert few == decided(2_000)
+
+
+@given(
+    limit=st.integers(0, 60),
+    factor=st.integers(0, 40_000),
+    price=st.one_of(st.integers(0, 600), st.floats(0, 600)),
+)
+def test_places_within_a_price_are_those_whose_load_costs_no_more(
+    limit: int, factor: int, price: float
+) -> None:
+    one = node("one", daily_capacity=limit, load_minor=factor)
+    capacity = BatchState(Network((one,)), policy(), stock({}), [0]).capacity
+    counted = sum(capacity.load_minor(0, used) <= price for used in range(limit))
+    arrays = [np.array([x], dtype=np.float64) for x in (price, limit, capacity.load_factor(0))]
+    assert places_within(*arrays).tolist() == [counted]

@@ -6,16 +6,15 @@ prices the orders that can do without step aside, and planning one after the oth
 the joint optimum. (Fisher, The Lagrangian Relaxation Method for Solving Integer Programming
 Problems, Management Science 27, 1981.)
 
-A place costs the node's load, which rises with each order: only the places that cost less than
+A place costs the node's load, which rises with each order: only the places that cost no more than
 their price are offered.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from crossdock.sourcing.state import Capacity, Column
+from crossdock.sourcing.state import Capacity, Column, Floats, places_within
 
 ROUNDS = 120
 FIRST_STEP_MINOR = 150.0
@@ -23,7 +22,6 @@ FIRST_STEP_MINOR = 150.0
 HALVED_AFTER_ROUNDS = 8
 NO_ALTERNATIVE = 1 << 60
 
-Floats = npt.NDArray[np.float64]
 Resource = tuple[int, int]
 """The identity of a column (0 for places of a day) and a node."""
 Prices = dict[Resource, int]
@@ -40,9 +38,11 @@ class Market:
         self._numbers: dict[Resource, int] = {}
         self._resources: list[tuple[Column | None, int]] = []
         self.prices: Prices = {}
-        self._offered: list[int] = []
-        """By unit on offer: its resource and what offering it costs."""
-        self._offer_cost: list[int] = []
+        self._limits: list[int] = []
+        """By resource: how many there are, how many of them are gone, and what a place's load is
+        reckoned with. A shelf has none: all its units are offered at any price."""
+        self._gone: list[int] = []
+        self._loads: list[int] = []
         self._costs: list[int] = []
         self._starts: list[int] = []
         self._plan: list[int] = []
@@ -55,9 +55,7 @@ class Market:
         number = self._numbers.get((id(column), node))
         if number is None:
             number = self._number((id(column), node), column, node)
-            held = column.left.get(node, 0)
-            self._offered += [number] * held
-            self._offer_cost += [0] * held
+            self._offer(column.left.get(node, 0), 0, 0)
         return number
 
     def places(self, node: int, day: int) -> int | None:
@@ -68,9 +66,8 @@ class Market:
         number = self._numbers.get((0, node))
         if number is None:
             number = self._number((0, node), None, node)
-            for count in range(self.capacity.used[node].get(day, 0), limit):
-                self._offered.append(number)
-                self._offer_cost.append(self.capacity.load_minor(node, count))
+            used = self.capacity.used[node].get(day, 0)
+            self._offer(limit, used, self.capacity.load_factor(node))
         return number
 
     def bid(self, order: int, plans: list[tuple[int, Takes]]) -> None:
@@ -96,12 +93,11 @@ class Market:
         starts = np.array(self._starts)
         sizes = np.diff(np.append(starts, len(costs)))
         order = np.repeat(np.arange(len(starts)), sizes)
-        offered, offer_cost = (
-            np.array(self._offered, dtype=np.int64),
-            np.array(self._offer_cost),
-        )
+        limits = np.array(self._limits, dtype=np.float64)
+        gone = np.array(self._gone, dtype=np.float64)
+        loads = np.array(self._loads, dtype=np.float64)
         count = len(self._resources)
-        scale = np.maximum(np.bincount(offered, minlength=count), 1.0)
+        scale = np.maximum(limits - gone, 1.0)
         prices = np.zeros(count)
         for turn in range(ROUNDS):
             priced = costs + np.bincount(plan, prices[resource] * units, len(costs))
@@ -109,9 +105,9 @@ class Market:
             places = np.flatnonzero(cheapest)
             # Of equally cheap plans the first.
             chosen = np.zeros(len(costs))
-            chosen[places[np.unique(order[places], return_index=True)[1]]] = 1.0
+            chosen[places[np.diff(order[places], prepend=-1) > 0]] = 1.0
             asked = np.bincount(resource, units * chosen[plan], count)
-            supply = np.bincount(offered, offer_cost <= prices[offered], count)
+            supply = np.maximum(places_within(prices, limits, loads) - gone, 0.0)
             step = FIRST_STEP_MINOR / (1 + turn / HALVED_AFTER_ROUNDS)
             prices = np.maximum(prices + step * np.clip((asked - supply) / scale, -1, 2), 0)
         self._put(prices)
@@ -130,6 +126,11 @@ class Market:
         number = self._numbers[key] = len(self._resources)
         self._resources.append((column, node))
         return number
+
+    def _offer(self, limit: int, gone: int, load: int) -> None:
+        self._limits.append(limit)
+        self._gone.append(gone)
+        self._loads.append(load)
 
     def _put(self, prices: Floats) -> None:
         places: dict[int, int] = {}

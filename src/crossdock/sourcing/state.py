@@ -5,6 +5,9 @@ Every change can be taken back, so that the joint view may try an exchange.
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
+
 from crossdock.sourcing.departures import Departures
 from crossdock.sourcing.eligibility import CAPACITY, CLOSED
 from crossdock.sourcing.model import Stock, StockColumn
@@ -15,6 +18,8 @@ Lots = list[list[int]]
 """Last day of life (ordinal) and units left, shortest life first."""
 
 LotTakes = list[tuple[list[int], int]]
+
+Floats = npt.NDArray[np.float64]
 
 NO_COLUMN = StockColumn((), ())
 
@@ -229,6 +234,10 @@ class Capacity:
             return 0
         return (2 * self._load[node] * used * used + 100 * limit * limit) // (200 * limit * limit)
 
+    def load_factor(self, node: int) -> int:
+        """What `load_minor` reckons with: minor units of money a hundred times over."""
+        return self._load[node]
+
     def load_on(self, node: int, day: int) -> int:
         """The load part of the next order on that day."""
         used = self.used[node].get(day, 0)
@@ -237,6 +246,15 @@ class Capacity:
     def _closed_code(self, wave: Wave, node: int) -> int:
         days = wave.departures.days[self._network.schedule_of[node]]
         return CAPACITY if days else CLOSED
+
+
+def places_within(prices: Floats, limits: Floats, factors: Floats) -> Floats:
+    """The inverse of `Capacity.load_minor`, node by node: how many of `limits` places a day come
+    before the first whose load costs more than the price."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        squares = limits * limits * (100.0 * np.floor(prices) + 50.0) / factors
+    # Where there are neither places nor a load, it is not a number.
+    return np.fmin(np.ceil(np.sqrt(squares)), limits)
 
 
 class BatchState:
