@@ -23,8 +23,9 @@ from crossdock.engine.store import ensure_zone_shards
 from crossdock.engine.transaction import Transaction
 from crossdock.invariants import Violation, check
 from crossdock.inventory.facts.station import InventoryFacts
-from crossdock.inventory.model import AcceptDemand, DemandedLine
+from crossdock.inventory.model import AcceptDemand, DemandedLine, Move
 from crossdock.inventory.reservations.capability import Reservations
+from crossdock.inventory.store import apply_moves
 from crossdock.kernel.ids import derive
 from crossdock.kernel.messages import Command, Message
 from crossdock.model.messages import InventoryMoved, StockMove
@@ -100,15 +101,32 @@ class Market:
         self._told += 1
         return self.tell(sku, node, units, "supplier", "sellable")
 
+    def receive_lot(self, lot: str, sku: str, units: int, node: str) -> None:
+        """The same, of one lot; no feed tells lots."""
+        tx = self.transaction()
+        apply_moves(tx, [Move(sku, node, units, "supplier", "free", "received", lot=lot)])
+        self.commit(tx)
+
     def lose(self, sku: str, units: int, node: str) -> list[Message]:
         """Units are sold at the till."""
         return self.tell(sku, node, units, "sellable", "customer")
 
+    def lose_together(self, node: str, **units: int) -> list[Message]:
+        """Units of several SKUs are sold at once."""
+        return self._move([(sku, node, n, "sellable", "customer") for sku, n in units.items()])
+
     def tell(self, sku: str, node: str, units: int, source: str, into: str) -> list[Message]:
         """One move of a feed; returns what orders are told."""
+        return self._move([(sku, node, units, source, into)])
+
+    def _move(self, told: Sequence[tuple[str, str, int, str, str]]) -> list[Message]:
         self._told += 1
-        moves = (StockMove(f"move-{self._told}", sku, node, units, source, into, "fact", self.now),)
+        moves = tuple(
+            StockMove(f"move-{self._told}-{i}", *move, "fact", self.now)
+            for i, move in enumerate(told)
+        )
         message = InventoryMoved(source="pos", sequence=self._told, moves=moves)
+        node = told[0][1]
         tx = self.transaction()
         to = Address("inventory", node, route_of_text(node))
         answers = list(self._facts.receive([self.delivery(message, to)], tx))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 
 from msgspec.structs import replace
@@ -14,6 +15,7 @@ from crossdock.inventory.model import (
     FreeReservations,
     PickStock,
     ShipStock,
+    ShortageFound,
     StockArrived,
 )
 from crossdock.model.messages import LineQuantity, ShortLine
@@ -229,6 +231,41 @@ def test_a_kit_is_promised_as_often_as_its_components_lie_together(market: Marke
     assert nodes_of(first) == {BOSTON: (LineQuantity(1, 1),)}
     assert [line.action for line in second.unsourced] == [Action.BACKORDER]
     assert market.broken_rules() == []
+
+
+def test_a_kit_breaks_whole_though_its_components_lie_in_several_lots(market: Market) -> None:
+    market.receive("jug", 3, BOSTON)
+    market.receive("mug", 7, BOSTON)
+    market.receive_lot("A", "mug", 5, BOSTON)
+    wanted = request(1, ("tea-set", 3))
+    market.accept(wanted)
+    market.allocate("east", wanted)
+    told = market.lose("jug", 2, BOSTON)
+    assert [(m.quantity, m.node) for m in told if isinstance(m, ShortageFound)] == [(2, BOSTON)]
+    assert _units(market, "allocated") == {"jug": 1, "mug": 4}
+    assert _units(market, "soft") == {"jug": 2, "mug": 8}
+    assert market.broken_rules() == []
+
+
+def test_a_kit_short_of_two_components_breaks_once(market: Market) -> None:
+    market.receive("jug", 3, BOSTON)
+    market.receive("mug", 12, BOSTON)
+    wanted = request(1, ("tea-set", 3))
+    market.accept(wanted)
+    market.allocate("east", wanted)
+    told = market.lose_together(BOSTON, jug=1, mug=3)
+    assert [m.quantity for m in told if isinstance(m, ShortageFound)] == [1]
+    assert _units(market, "allocated") == {"jug": 2, "mug": 8}
+    assert market.broken_rules() == []
+
+
+def _units(market: Market, state: str) -> dict[str, int]:
+    """Units of the first order in a state, by SKU."""
+    units: Counter[str] = Counter()
+    for its_state, sku, quantity, _ in market.reservations(1):
+        if its_state == state:
+            units[sku] += quantity
+    return dict(units)
 
 
 def test_a_queued_kit_leaves_its_components_to_nobody_else(market: Market) -> None:

@@ -5,7 +5,8 @@ Whoever books facts calls both, in the same transaction, with the levels that ch
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from crossdock.engine.transaction import Transaction
@@ -53,9 +54,16 @@ def break_reservations(tx: Transaction, levels: Iterable[Level]) -> list[Shortag
     book.load(tx, {one.order_id for ones in chosen.values() for one, _ in ones})
     broken: list[Shortage] = []
     moves: list[Move] = []
+    given: Counter[LevelKey] = Counter()
     for key, units in short.items():
-        for reservation, part in chosen[key]:
-            broken += _break(tx, book, key, reservation, part, moves)
+        for reservation, chosen_part in chosen[key]:
+            # Kits that another component of theirs broke have given way here as well.
+            part = min(chosen_part, units - given[key])
+            if part > 0:
+                begun = len(moves)
+                broken += _break(tx, book, key, reservation, part, moves)
+                for move in moves[begun:]:
+                    given[LevelKey(move.sku, move.node, move.owner, move.lot)] += move.quantity
         left = units - sum(part for _, part in chosen[key])
         if left > 0:
             _open_case(tx, key, left)
@@ -77,8 +85,8 @@ def _break(
     if this is None:
         return []  # Broken already, together with another component of its kit.
     lines = -(-min(units, this.quantity) // this.per_unit)
-    for row in [this, *_other_components(rows, this)]:
-        part = book.take(row, min(row.quantity, lines * row.per_unit), tx)
+    for row, taken in _of_so_many(lines, this, rows):
+        part = book.take(row, taken, tx)
         moves.append(
             Move(
                 part.sku,
@@ -115,13 +123,18 @@ def _same_work(row: Reservation, broken: Breakable, node: str) -> bool:
     )
 
 
-def _other_components(rows: Iterable[Reservation], this: Reservation) -> list[Reservation]:
-    """One reservation of each other component, if this one is of a kit."""
-    others: dict[str, Reservation] = {}
-    for row in rows:
-        if this.kit and row.kit == this.kit and row.sku != this.sku:
-            others.setdefault(row.sku, row)
-    return list(others.values())
+def _of_so_many(
+    lines: int, this: Reservation, rows: Iterable[Reservation]
+) -> Iterator[tuple[Reservation, int]]:
+    """What so many units of the line take of each reservation, of this one first. A kit takes of
+    all its components, each of which may lie in several lots."""
+    alike = [row for row in rows if this.kit and row.kit == this.kit and row is not this]
+    left: dict[str, int] = {}
+    for row in (this, *alike):
+        wanted = left.setdefault(row.sku, lines * row.per_unit)
+        if taken := min(row.quantity, wanted):
+            left[row.sku] -= taken
+            yield row, taken
 
 
 def _open_case(tx: Transaction, key: LevelKey, units: int) -> None:
