@@ -8,6 +8,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from crossdock.simulator import figures, figures_store, store
 from crossdock.simulator.cast import Cast, Habits, open_retailer
 from crossdock.simulator.explaining import explained
 from crossdock.simulator.loop import Simulation, Spending
-from crossdock.simulator.outcome import Counted, Outcome, Provenance, Ran, Spent
+from crossdock.simulator.outcome import Checked, Counted, Outcome, Provenance, Ran, Spent
 
 PATIENCE = timedelta(days=75)
 """After the last arrival a run goes on for so long at most; what is open then is stuck."""
@@ -129,7 +130,10 @@ class _Run:
         with _unhurried_collector():
             simulation.run(self._until, progress)
         self.spent |= simulation.spending.seconds
-        return self._outcome(simulation.spending)
+        with ThreadPoolExecutor(1) as pool:
+            # Nothing changes any more: audited on a connection of its own while figures are read.
+            checking = pool.submit(figures.checks, self.dispatching)
+            return self._outcome(simulation.spending, checking)
 
     def _simulation(self) -> Simulation:
         limits = Limits(messages=2_000, shards=64)
@@ -160,7 +164,7 @@ class _Run:
         waits = store.unfinished_orders(self.reading) or store.unsent_effects(self.reading, latest)
         return latest if waits else self.clock.now()
 
-    def _outcome(self, spending: Spending) -> Outcome:
+    def _outcome(self, spending: Spending, checking: Future[tuple[Checked, ...]]) -> Outcome:
         at = time.perf_counter()
         connection, dataset, ended = self.mine, self.dataset, self.clock.now()
         totals = figures_store.totals(connection)
@@ -183,7 +187,6 @@ class _Run:
             effects=self.cast.outside.counts(),
             maps=figures.process_maps(connection),
             decisions=explained(connection, MOST_EXPLAINED, dataset.currency),
-            invariants=figures.checks(connection),
             credits=self._credits(),
             rejects=figures.counted(refused.by_reason),
             rejects_file=str(refused.path) if len(refused) and refused.path else None,
@@ -193,6 +196,7 @@ class _Run:
             ),
             stuck=figures.stuck_orders(connection),
             cases=tuple(figures_store.cases(connection)),
+            invariants=checking.result(),
             spent=(),
         )
         connection.rollback()
