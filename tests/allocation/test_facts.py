@@ -27,6 +27,7 @@ def test_hours_pickups_and_rates_of_a_record_are_facts() -> None:
             CutOff(service="*", at=time(17), carrier="fedex"),
             CutOff(service="*", at=time(12), weekdays=(6,)),
         ),
+        cost_currency="USD",
         cost_per_order=100,
         cost_per_line=25,
         cost_per_unit=18,
@@ -37,4 +38,4 @@ def test_hours_pickups_and_rates_of_a_record_are_facts() -> None:
     assert facts.special_hours == {date(2026, 12, 24): (540, 780)}
     assert facts.cut_offs == {"*": (*(1020,) * 5, 720, None)}
     rates = facts.handling_order_minor, facts.handling_line_minor, facts.handling_unit_minor
-    assert rates == (100, 25, 18)
+    assert facts.currency == "USD" and rates == (100, 25, 18)

@@ -323,6 +323,20 @@ def test_a_channels_own_policy_decides_for_it(market: Market) -> None:
     assert len(store.active_policies(market.connection)) == 2
 
 
+def test_where_no_policy_was_chosen_the_shipped_one_is_in_the_currency_of_the_rates(
+    market: Market,
+) -> None:
+    market.connection.execute("UPDATE node SET cost_currency = 'EUR', cost_per_order = 150")
+    market.connection.commit()
+    market.receive("mug", 5, BOSTON)
+    wanted = request(1, ("mug", 2))
+    market.accept(wanted)
+    (answer,) = market.allocate("east", wanted)
+    assert nodes_of(answer) == {BOSTON: (LineQuantity(1, 2),)}
+    (version,) = store.active_policies(market.connection).values()
+    assert policies.PolicyShelf().version(market.connection, version).currency == "EUR"
+
+
 def test_an_order_without_a_place_looks_at_every_node(market: Market) -> None:
     market.receive("mug", 1, PROVIDENCE)
     wanted = request(1, ("mug", 1), place=AT_BOSTON)

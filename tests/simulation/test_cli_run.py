@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from crossdock import db
 from crossdock.cli.main import app
 from crossdock.simulator.retailer import RetailerPlan, make_retailer, write_retailer
+from crossdock.sourcing.policy_files import shipped_policy_text
 from tests.integration.orders.shop import BOSTON, Shop
 
 pytestmark = pytest.mark.slow
@@ -137,6 +138,20 @@ def test_an_unknown_policy_is_refused_before_anything_runs(
     )
     assert code == 2
     assert "cheapest.toml" in told
+
+
+def test_a_policy_in_another_currency_than_the_rates_is_refused(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    policy = tmp_path / "ours.toml"
+    policy.write_text(shipped_policy_text("default", "EUR"), encoding="utf-8")
+    orders, network = files
+    code, told = crossdock(
+        "run", "--orders", orders, "--network", network, "--out", tmp_path / "out",
+        "--policy", policy,
+    )  # fmt: skip
+    assert code == 2
+    assert "is in EUR, the nodes' cost rates in USD" in told and "loading" not in told
 
 
 def test_a_demo_of_any_size_shows_its_result(tmp_path: Path) -> None:

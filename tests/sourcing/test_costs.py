@@ -109,6 +109,15 @@ def test_a_season_that_ends_makes_its_stock_cheap_to_use() -> None:
     assert credit(NOON.date()) == -800
 
 
+def test_a_price_in_another_currency_is_not_reckoned_with() -> None:
+    cost = Cost(markdown=Markdown(percent=40, horizon_days=60))
+    coat = sku("coat", season_end=NOON.date())
+    assert part_of(costing(cost), coat).markdown < 0
+    priced = {of: msgspec.structs.replace(coat, currency=of) for of in ("USD", "EUR")}
+    assert part_of(costing(cost), priced["USD"]).markdown < 0
+    assert part_of(costing(cost), priced["EUR"]).markdown == 0
+
+
 def test_what_has_lain_for_long_is_in_danger_of_a_markdown() -> None:
     cost = Cost(markdown=Markdown(percent=40, aged_after_days=90, aged_within_days=180))
 

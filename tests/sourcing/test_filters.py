@@ -114,6 +114,7 @@ SCENES = {
     "the goods belong to another entity": Scene(
         Reason.LANE, product={"owner": "CONSIGNOR"}, other={"legal_entity": "CONSIGNOR"}
     ),
+    "its rates are in another currency": Scene(Reason.CURRENCY, soho={"currency": "CAD"}),
     "it may not send dangerous goods": Scene(
         Reason.DANGEROUS_GOODS,
         product={"dangerous_goods": "lithium"},

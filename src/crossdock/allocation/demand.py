@@ -95,7 +95,7 @@ def _planned(
         value = line.unit_value
         if is_foreign or not value:
             facts = products.get(line.sku)
-            value = 0 if facts is None else facts.price_minor
+            value = 0 if facts is None else facts.price_in(policy.currency)
         wanted.append(
             DemandLine(line.line, line.sku, units, group.number, value, line.excluded_nodes)
         )

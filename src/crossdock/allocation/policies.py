@@ -1,7 +1,8 @@
 """Which sourcing policy is in force: immutable versions, one active per brand and channel.
 
 An active row for a channel wins over one for a brand, which wins over the one for all. Where none
-is active the shipped default is loaded and made active, so that a Decision always names a version.
+is active the shipped default is loaded, in the currency of the nodes' rates, and made active, so
+that a Decision always names a version.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ class PolicyShelf:
         """What is in force now; where nothing is for all, the shipped default becomes it."""
         active = store.active_policies(connection)
         if ("", "") not in active:
-            policy = load_version(connection, shipped_policy_text("default"), "default.toml", now)
+            text = shipped_policy_text("default", *store.currencies_of_rates(connection)[:1])
+            policy = load_version(connection, text, "default.toml", now)
             activate(connection, policy.version, now)
             active["", ""] = policy.version
         return active

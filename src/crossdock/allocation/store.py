@@ -44,6 +44,15 @@ def active_policies(connection: Connection) -> dict[tuple[str, str], str]:
     return {(brand, channel): version for brand, channel, version in rows}
 
 
+def currencies_of_rates(connection: Connection) -> list[str]:
+    """In which nodes state their cost rates, the most frequent first."""
+    rows = connection.execute(
+        "SELECT cost_currency FROM node WHERE cost_currency <> ''"
+        " GROUP BY cost_currency ORDER BY count(*) DESC, cost_currency"
+    ).fetchall()
+    return [currency for (currency,) in rows]
+
+
 def policy_text(connection: Connection, version: str) -> str | None:
     """The TOML of a version, as it was loaded."""
     row = connection.execute(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 from crossdock import db
 from crossdock.allocation.policies import Active, PolicyShelf, activate, load_version
+from crossdock.allocation.store import currencies_of_rates
+from crossdock.kernel.errors import SettingRefused
 from crossdock.ordering.policy import load_order_policies
 from crossdock.settings import PolicySettings
 from crossdock.sourcing.policy_files import SHIPPED, load_policy, shipped_policy_text
@@ -39,12 +42,22 @@ def checked_order_policy(
     return file
 
 
-def policy_text(policy: str) -> str:
-    """The text of a policy file, checked, or of a shipped policy. Raises PolicyNotFound, ..."""
+def policy_text(policy: str, rates: Sequence[str] = ()) -> str:
+    """The text of a policy file, checked, or of a shipped policy. Raises PolicyNotFound, ...
+
+    `rates` are the currencies in which nodes state their cost rates, the most frequent first: a
+    shipped policy is put into it; of one that is in none of them no node could take part.
+    """
     if policy in SHIPPED:
-        return shipped_policy_text(policy)
+        return shipped_policy_text(policy, *rates[:1])
     path = Path(policy)
-    load_policy(path)
+    currency = load_policy(path).currency
+    if rates and currency not in rates:
+        raise SettingRefused(
+            f"The sourcing policy {policy} is in {currency}, the nodes' cost rates in "
+            f"{', '.join(rates)}.",
+            advice="Write both in one currency: no exchange rate says what one is in the other.",
+        )
     return path.read_text(encoding="utf-8")
 
 
@@ -55,7 +68,8 @@ def put_in_force(connection: db.Connection, settings: PolicySettings, now: datet
     """
     if not settings.sourcing:
         return None
-    text, name = policy_text(settings.sourcing), Path(settings.sourcing).name
+    rates = currencies_of_rates(connection)
+    text, name = policy_text(settings.sourcing, rates), Path(settings.sourcing).name
     version = load_version(connection, text, name, now).version
     active: Active = PolicyShelf().active(connection, now)
     if active["", ""] == version:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -113,7 +114,7 @@ def run(
     """Run every order of a file to its end under a virtual clock; the data are thrown away."""
     policies = settings_of(context).policies
     named = sourcing_policy(policies, policy, network)
-    text = policy_text(named)
+    policy_text(named)  # A mistake in it is found before the orders are read.
     order_rules = checked_order_policy(policies, order_policy, network)
     _make(out)
     with Rejects(out / REJECTS) as rejects:
@@ -125,7 +126,7 @@ def run(
         title=f"{orders.name}",
         orders_file=orders.name,
         network=network.name if network else f"a network filled from seed {seed}",
-        policy=(text, Path(named).name),
+        policy=(policy_text(named, _rates(dataset)), Path(named).name),
         order_policy=order_rules,
         seed=seed,
         tick=timedelta(minutes=tick) if tick else tick_for(dataset),
@@ -151,7 +152,7 @@ def demo(
     """Make up a retailer on the real map of the United States and run two days of its orders."""
     policies = settings_of(context).policies
     named = sourcing_policy(policies, policy)
-    text = policy_text(named)
+    policy_text(named)
     order_rules = checked_order_policy(policies)
     _make(out)
     size = msgspec.structs.replace(DEMO, orders=orders, stores=stores)
@@ -161,7 +162,7 @@ def demo(
         title=f"{orders:,} orders of a made-up retailer",
         orders_file=f"{orders:,} orders from seed {seed}",
         network=f"{stores} stores and {size.dcs} DCs at US postal codes",
-        policy=(text, Path(named).name),
+        policy=(policy_text(named, _rates(dataset)), Path(named).name),
         order_policy=order_rules,
         seed=seed,
         tick=timedelta(minutes=tick),
@@ -200,6 +201,12 @@ def _carry_out(
         print_summary(output, outcome, out / REPORT)
         then(database)
     return outcome
+
+
+def _rates(dataset: Dataset) -> list[str]:
+    """Currencies of the nodes' cost rates, the most frequent first."""
+    stated = Counter(node.cost_currency for node in dataset.network.nodes if node.cost_currency)
+    return [currency for currency, _ in stated.most_common()]
 
 
 def _bar() -> Progress:

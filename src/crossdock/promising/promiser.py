@@ -82,7 +82,8 @@ class Promiser:
     def _policy(self, tx: Transaction, brand: str, channel: str) -> SourcingPolicy:
         active = allocation_store.active_policies(tx.connection)
         if ("", "") not in active:  # Nothing was sourced yet: what the first batch will activate.
-            return shipped_policy()
+            rates = allocation_store.currencies_of_rates(tx.connection)
+            return shipped_policy("default", *rates[:1])
         return self._policies.version(tx.connection, in_force(active, brand, channel))
 
     def plan(
@@ -282,7 +283,9 @@ class _Inquest:
                     line.sku,
                     line.quantity,
                     1,
-                    products[line.sku].price_minor if line.sku in products else 0,
+                    products[line.sku].price_in(self.policy.currency)
+                    if line.sku in products
+                    else 0,
                 )
                 for number, line in enumerate(self.asked.lines, start=1)
             ),

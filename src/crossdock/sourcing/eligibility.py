@@ -80,6 +80,8 @@ def _node_code(
         return CODE[Reason.CAPABILITY]
     if not _lane_open(node, policy, profile, abroad):
         return CODE[Reason.LANE]
+    if node.currency not in ("", policy.currency):
+        return CODE[Reason.CURRENCY]
     return 0
 
 

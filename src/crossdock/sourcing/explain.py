@@ -46,6 +46,7 @@ WORDS: dict[Reason, str] = {
     Reason.CAPABILITY: "lacks what the method or the product needs",
     Reason.PRODUCT: "does not send this product, or not by this method",
     Reason.LANE: "owner, company or border forbids this lane",
+    Reason.CURRENCY: "its cost rates are in another currency than the policy's",
     Reason.DANGEROUS_GOODS: "may not send these dangerous goods",
     Reason.SHELF_LIFE: "its units would not live long enough",
     Reason.CLOSED: "closed on all days the policy waits",

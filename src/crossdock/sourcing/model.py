@@ -44,6 +44,8 @@ class Reason(StrEnum):
     """This product is not sent from this node, or not by this method."""
     LANE = "lane"
     """Owner, entity or border: goods may not go from this node to this order."""
+    CURRENCY = "currency"
+    """Its rates are in another currency than the policy's: nobody gives us exchange rates."""
     DANGEROUS_GOODS = "dangerous_goods"
     SHELF_LIFE = "shelf_life"
     CLOSED = "closed"
@@ -148,6 +150,8 @@ class NodeFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Brands it serves; empty is all."""
     region: str = ""
     legal_entity: str = ""
+    currency: str = ""
+    """Of its rates; empty is the policy's."""
     handling_order_minor: int = 0
     handling_line_minor: int = 0
     handling_unit_minor: int = 0
@@ -164,6 +168,8 @@ class SkuFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sku: str
     weight_grams: int = 500
     dimensions_mm: tuple[int, int, int] = (0, 0, 0)
+    currency: str = ""
+    """Of price and cost; empty is the policy's."""
     price_minor: int = 0
     cost_minor: int = 0
     season_end: date | None = None
@@ -192,6 +198,14 @@ class SkuFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Lines of an order with the same word here leave from one node."""
     ships_alone: bool = False
     """Each unit is a package of its own."""
+
+    def price_in(self, currency: str) -> int:
+        """0 where it has none in this currency: nobody gives us exchange rates."""
+        return self.price_minor if self.currency in ("", currency) else 0
+
+    def cost_in(self, currency: str) -> int:
+        """The same of its cost."""
+        return self.cost_minor if self.currency in ("", currency) else 0
 
 
 class StockColumn(msgspec.Struct, frozen=True, array_like=True):

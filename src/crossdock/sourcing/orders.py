@@ -133,7 +133,7 @@ class Orders:
     def _budget(self, job: Job) -> int:
         """What freight and handling may cost: value, less the goods, less the margin floor."""
         goods = sum(
-            need.product.facts.cost_minor * need.units * bundle.quantity
+            need.product.cost * need.units * bundle.quantity
             for bundle in job.bundles
             for need in bundle.needs
         )

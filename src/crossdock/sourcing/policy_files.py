@@ -18,6 +18,7 @@ from crossdock.sourcing.policy import Service, SourcingPolicy
 
 SHIPPED = ("default", "nearest", "fewest-splits", "margin-aware")
 """The policies that come with Crossdock."""
+SHIPPED_CURRENCY = "USD"
 
 
 def load_policy(path: Path) -> SourcingPolicy:
@@ -39,21 +40,25 @@ def load_policy(path: Path) -> SourcingPolicy:
     return parse_policy(text, str(path))
 
 
-@lru_cache(maxsize=len(SHIPPED))
-def shipped_policy(name: str = "default") -> SourcingPolicy:
+@lru_cache(maxsize=2 * len(SHIPPED))
+def shipped_policy(name: str = "default", currency: str = SHIPPED_CURRENCY) -> SourcingPolicy:
     """One of the policies that come with Crossdock."""
-    return parse_policy(shipped_policy_text(name), f"{name}.toml")
+    return parse_policy(shipped_policy_text(name, currency), f"{name}.toml")
 
 
-def shipped_policy_text(name: str) -> str:
-    """A shipped policy's file, comments and all, to start one's own from."""
+def shipped_policy_text(name: str, currency: str = SHIPPED_CURRENCY) -> str:
+    """A shipped policy's file, comments and all, to start one's own from.
+
+    Its amounts are figures to begin with: in another currency they are the same ones.
+    """
     if name not in SHIPPED:
         raise PolicyNotFound(
             f"no sourcing policy named {name!r} comes with Crossdock",
             advice=f"Shipped are {', '.join(SHIPPED)}; give a file's path for one of your own.",
         )
     folder = resources.files("crossdock.sourcing") / "policies"
-    return (folder / f"{name}.toml").read_text(encoding="utf-8")
+    text = (folder / f"{name}.toml").read_text(encoding="utf-8")
+    return text.replace(f'currency = "{SHIPPED_CURRENCY}"', f'currency = "{currency}"', 1)
 
 
 def parse_policy(text: str, source: str) -> SourcingPolicy:

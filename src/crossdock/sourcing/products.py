@@ -17,6 +17,7 @@ class Product:
 
     __slots__ = (
         "at_risk",
+        "cost",
         "dimensional",
         "facts",
         "freight_line",
@@ -43,8 +44,9 @@ class Product:
         harmless = policy.dangerous_goods.exempt
         dangerous = facts.dangerous_goods and facts.dangerous_goods not in harmless
         self.freight_line = surcharges.dangerous_goods_minor if dangerous else 0
-        self.price = facts.price_minor
-        self.at_risk = risk_tables(facts, policy)
+        self.price = facts.price_in(policy.currency)
+        self.cost = facts.cost_in(policy.currency)
+        self.at_risk = risk_tables(self.price - self.cost, policy)
         self.risks: dict[int, tuple[tuple[int, ...], ...]] = {}
         markdown = policy.cost.markdown
         percent = markdown.percent if facts.markdown_percent is None else facts.markdown_percent
@@ -109,13 +111,13 @@ class Product:
         return _rounded(self.price * self.markdown_rate * danger, 100 * rules.aged_within_days)
 
 
-def risk_tables(facts: SkuFacts, policy: SourcingPolicy) -> tuple[tuple[int, ...], ...]:
+def risk_tables(margin: int, policy: SourcingPolicy) -> tuple[tuple[int, ...], ...]:
     """By kind of node and units left: margin at risk compared with an untouched shelf.
 
     Leaving r units of n safe ones risks the margin times (n - r) / n; the table sums that over
     the units from n down, so that taking several costs the difference of two entries.
     """
-    margin = max(facts.price_minor - facts.cost_minor, 0)
+    margin = max(margin, 0)
     percent = policy.cost.stockout.margin_percent
     tables = []
     for kind in KINDS:
