@@ -20,7 +20,7 @@ from crossdock.bench.result import BenchResult
 
 SECONDS = 600.0
 READER_SECONDS = 60.0
-ORDERS = 600_000
+ORDERS = 900_000
 """More than can be worked off in that time."""
 ROUND = 5_000
 AIM_SHARE = 0.90
