@@ -87,18 +87,15 @@ class Lifecycle(Simulation):
     def settle(self) -> None:
         """Dispatch until nothing is left to do, while the workers work."""
         at = time.perf_counter()
-        idle = pipeline.IDLE_SECONDS
         while True:
             self.passing.catch_numbered()
             sent = self._dispatch()
             self.spending.effects += sent
             if sent:
-                idle = pipeline.IDLE_SECONDS
                 continue
             if not store.is_anything_due(self.connection, self.clock.now()):
                 break
-            time.sleep(idle)
-            idle = min(2 * idle, 4 * pipeline.IDLE_SECONDS)
+            time.sleep(pipeline.IDLE_SECONDS)
         self.spending.add("engine and dispatcher", at)
         self.passing.catch_named()
 

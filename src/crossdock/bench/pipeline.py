@@ -23,7 +23,8 @@ WARM_UP = 32
 WARM_UP_SECONDS = 300.0
 """A worker that takes longer has died."""
 IDLE_SECONDS = 0.004
-"""Before a worker that found nothing looks again; doubles up to 16 times as much."""
+"""Before a worker that found nothing looks again. An order waits for many answers, one after the
+other: what is lost before each is lost to the rate."""
 
 
 class Turn(NamedTuple):
@@ -79,14 +80,11 @@ def follow(url: str, clock: Clock, index: int, stop: Any, answers: Any) -> None:
         answers.put(index)
         started = time.time()
         batches, taken, dead = 0, 0, 0
-        idle = IDLE_SECONDS
         while not stop.is_set():
             outcome = _run_batch(runner)
             if not outcome.taken:
-                time.sleep(idle)
-                idle = min(2 * idle, 16 * IDLE_SECONDS)
+                time.sleep(IDLE_SECONDS)
                 continue
-            idle = IDLE_SECONDS
             batches, taken, dead = batches + 1, taken + outcome.taken, dead + outcome.dead
         answers.put(Turn(started, time.time(), batches, 0, taken, dead, _peak_mib()))
 
