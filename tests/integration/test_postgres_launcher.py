@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import pwd
 import shutil
 import signal
 import socket
 import stat
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,42 +22,21 @@ from crossdock.kernel.errors import (
     DataFolderInUse,
     DataFolderRefused,
     ForeignMajorVersion,
+    NoRoomOnDisk,
     PortTaken,
     PostgresMissing,
     PostgresNotStarted,
 )
+from tests.integration.embedded import OWNER, note_of, write_a_row
 
 pytestmark = pytest.mark.slow
-
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another account")
-
-# Serves the folder of its first argument (none: an ephemeral one), says where, ends with its input.
-_OWNER = """
-import sys
-from pathlib import Path
-from crossdock import postgres
-folder = Path(sys.argv[1]) if len(sys.argv) > 1 else None
-with postgres.serve(folder, ephemeral=folder is None) as server:
-    print(server.url, flush=True)
-    print(server.data_folder, flush=True)
-    sys.stdin.read()
-"""
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A folder that every account may enter; pytest's own are closed to the server's."""
-    folder = Path(tempfile.mkdtemp(prefix="crossdock-test-", dir="/var/tmp"))
-    folder.chmod(0o711)
-    yield folder
-    shutil.rmtree(folder)
 
 
 @contextlib.contextmanager
 def another_owner(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str, Path]]:
     """A process that shares a server until the block ends; yields it, its URL and folder."""
     owner = subprocess.Popen(
-        [sys.executable, "-c", _OWNER, *arguments],
+        [sys.executable, "-c", OWNER, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -73,11 +49,6 @@ def another_owner(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str,
         owner.stdin.close()
         owner.wait()
         owner.stdout.close()
-
-
-def note_of(folder: Path) -> dict[str, int]:
-    found: dict[str, int] = json.loads((folder / "server.json").read_bytes())
-    return found
 
 
 def is_alive(pid: int) -> bool:
@@ -97,12 +68,6 @@ def wait_until(happened: Callable[[], bool]) -> None:
 
 def wait_until_replaced(folder: Path, postmaster: int) -> None:
     wait_until(lambda: note_of(folder)["postmaster"] != postmaster)
-
-
-def write_a_row(url: str) -> None:
-    with psycopg.connect(url) as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS kept (row_ integer)")
-        connection.execute("INSERT INTO kept VALUES (1)")
 
 
 def rows_kept(url: str) -> int:
@@ -164,7 +129,7 @@ def test_many_processes_at_once_start_one_server(place: Path) -> None:
     with contextlib.ExitStack() as stack:
         owners = [
             subprocess.Popen(
-                [sys.executable, "-c", _OWNER, str(place / "data")],
+                [sys.executable, "-c", OWNER, str(place / "data")],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -325,6 +290,19 @@ def test_a_data_folder_that_cannot_be_made_is_refused(place: Path) -> None:
             pass
 
 
+def test_a_disk_without_room_is_refused_before_anything_is_made(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = shutil.disk_usage(place)._replace(free=10 * 1024**2)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
+    monkeypatch.setenv("TMPDIR", str(place))
+    with pytest.raises(NoRoomOnDisk, match="Only 10 MiB are free"):
+        postgres.serve(place / "new" / "data").__enter__()
+    with pytest.raises(NoRoomOnDisk, match="Only 10 MiB are free"):
+        postgres.serve(ephemeral=True).__enter__()
+    assert list(place.iterdir()) == []
+
+
 def test_a_path_too_long_for_a_socket_still_works(place: Path) -> None:
     folder = place / ("deep " * 20) / "data"
     with postgres.serve(folder) as server:
@@ -389,107 +367,3 @@ def test_a_machines_own_postgresql_serves_too_and_its_data_are_its_own(place: Pa
     with pytest.raises(ForeignMajorVersion):
         with postgres.serve(place / "data", binaries=postgres.BinariesOfWheel()):
             pass
-
-
-@as_root
-def test_root_serves_under_another_account_and_opens_no_folder(place: Path) -> None:
-    before = stat.S_IMODE(place.stat().st_mode)
-    with postgres.serve(place / "data", account_name="nobody") as server:
-        postmaster = note_of(server.data_folder)["postmaster"]
-        assert Path(f"/proc/{postmaster}").stat().st_uid == pwd.getpwnam("nobody").pw_uid
-    assert stat.S_IMODE(place.stat().st_mode) == before
-    assert place.stat().st_uid == 0
-
-
-@as_root
-def test_an_account_that_is_unknown_or_root_is_refused(place: Path) -> None:
-    for name in ("root", "crossdock-stranger"):
-        with pytest.raises(DataFolderRefused, match=f"{name} is unknown or is root"):
-            with postgres.serve(place / "data", account_name=name):
-                pass
-        assert not (place / "data").exists()
-
-
-@as_root
-def test_root_is_told_which_folder_is_closed_to_the_servers_account(place: Path) -> None:
-    (place / "closed").mkdir(mode=0o700)
-    with pytest.raises(DataFolderRefused, match=r"may not enter .*closed"):
-        with postgres.serve(place / "closed" / "data"):
-            pass
-    assert stat.S_IMODE((place / "closed").stat().st_mode) == 0o700
-    assert not list((place / "closed").iterdir())
-
-
-@as_root
-def test_programs_in_a_closed_folder_are_copied_to_where_the_server_can_run_them(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    package = postgres.BinariesOfWheel().folder.parents[1]
-    closed = place / "closed"
-    closed.mkdir(mode=0o700)
-    for part in (package, package.with_name(f"{package.name}.libs")):
-        shutil.copytree(part, closed / part.name)
-    monkeypatch.syspath_prepend(closed)
-    for _ in range(2):
-        with postgres.serve(place / "data", binaries=postgres.BinariesOfWheel()) as server:
-            write_a_row(server.url)
-            assert server.programs.is_relative_to(place / "data")
-
-
-@as_root
-def test_a_machines_own_programs_in_a_closed_folder_are_refused(place: Path) -> None:
-    programs = postgres.find_binaries().folder
-    closed = place / "closed"
-    shutil.copytree(programs, closed)
-    closed.chmod(0o700)
-    with pytest.raises(PostgresMissing, match="may not enter"):
-        with postgres.serve(place / "data", binaries=postgres.BinariesInFolder(closed)):
-            pass
-
-
-@as_root
-def test_an_ordinary_user_serves_as_himself_and_root_may_use_his_folder(place: Path) -> None:
-    nobody = pwd.getpwnam("nobody")
-    python = _python_for(nobody.pw_uid)
-    (place / "home").mkdir()
-    os.chown(place / "home", nobody.pw_uid, nobody.pw_gid)
-    script = _OWNER.replace("sys.stdin.read()", "")
-    source = Path(postgres.__file__).parents[2]
-    packages = Path(psycopg.__file__).parents[1]
-    programs = {k: v for k, v in os.environ.items() if k == "CROSSDOCK_POSTGRES_BIN"}
-    told = subprocess.run(
-        [python, "-c", script, str(place / "home" / "data")],
-        env={"PYTHONPATH": f"{source}:{packages}", "HOME": str(place / "home")} | programs,
-        user=nobody.pw_uid,
-        group=nobody.pw_gid,
-        extra_groups=[],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert told.returncode == 0, told.stderr
-    with postgres.serve(place / "home" / "data") as server:
-        write_a_row(server.url)
-        postmaster = note_of(server.data_folder)["postmaster"]
-        assert Path(f"/proc/{postmaster}").stat().st_uid == nobody.pw_uid
-    owners = {path.stat().st_uid for path in (place / "home" / "data").iterdir()}
-    assert owners == {nobody.pw_uid}
-
-
-def _python_for(uid: int) -> str:
-    """A Python of this version that the account may run and that finds our packages."""
-    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    packages = Path(psycopg.__file__).parents[1]
-    for candidate in (sys.executable, f"/usr/bin/{version}", f"/usr/local/bin/{version}"):
-        with contextlib.suppress(OSError):
-            done = subprocess.run(
-                [candidate, "-c", "import psycopg, msgspec"],
-                env={"PYTHONPATH": str(packages)},
-                user=uid,
-                extra_groups=[],
-                capture_output=True,
-                check=False,
-            )
-            if done.returncode == 0:
-                return candidate
-    pytest.skip("no Python here that an ordinary user may run")

@@ -42,20 +42,27 @@ def prepare_cluster(folder: DataFolder, programs: Path, account: Account, *, dur
     version = major_version(programs)
     for leftover in folder.path.glob("cluster.new-*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    free = shutil.disk_usage(folder.path).free
-    needed = _ROOM_BYTES if folder.cluster.exists() else _ROOM_FOR_NEW_BYTES
-    if free < needed:
-        raise NoRoomOnDisk(
-            f"Only {free // 1024**2} MiB are free where {folder.path} lies; PostgreSQL needs "
-            f"{needed // 1024**2} MiB to start.",
-            advice="Free some space, or name a folder on another disk with --data.",
-        )
+    check_room(folder)
     if not folder.cluster.exists():
         _create(folder, programs, account, durable=durable)
     _check_version(folder, programs, version)
     folder.run.mkdir(mode=0o700, exist_ok=True)
     give_to(folder.run, account)
     _configure(folder, programs, account)
+
+
+def check_room(folder: DataFolder) -> None:
+    """Whether there is room to start, also where the folder is yet to be made; raises
+    NoRoomOnDisk."""
+    there = next(path for path in (folder.path, *folder.path.parents) if os.path.exists(path))
+    free = shutil.disk_usage(there).free
+    needed = _ROOM_BYTES if os.path.exists(folder.cluster) else _ROOM_FOR_NEW_BYTES
+    if free < needed:
+        raise NoRoomOnDisk(
+            f"Only {free // 1024**2} MiB are free where {folder.path} lies; PostgreSQL needs "
+            f"{needed // 1024**2} MiB to start.",
+            advice="Free some space, or name a folder on another disk with --data.",
+        )
 
 
 def _create(folder: DataFolder, programs: Path, account: Account, *, durable: bool) -> None:

@@ -29,7 +29,7 @@ from crossdock.postgres.account import (
     server_account,
 )
 from crossdock.postgres.binaries import Binaries, find_binaries
-from crossdock.postgres.cluster import DATABASE, USER, prepare_cluster
+from crossdock.postgres.cluster import DATABASE, USER, check_room, prepare_cluster
 from crossdock.postgres.folder import DataFolder, ServerNote, acquire, try_lock
 from crossdock.postgres.store import answers, ensure_database
 from crossdock.postgres.tuning import shared_memory_is_ample
@@ -118,10 +118,12 @@ def running_url(data_dir: Path | None = None) -> str | None:
 
 def _data_folder(named: Path | None, account_name: str) -> DataFolder:
     path = (named or user_data_folder()).expanduser().absolute()
-    if os.geteuid() == 0:
-        # Before it is made: what is refused leaves nothing behind.
-        check_enterable(path, server_account(path, account_name))
     folder = DataFolder(path)
+    # Before it is made: what is refused leaves nothing behind.
+    if os.geteuid() == 0:
+        check_enterable(path, server_account(path, account_name))
+    if not os.path.exists(folder.cluster):
+        check_room(folder)
     # Root's server runs under another account, which has to pass through; its files stay closed.
     folder.create(mode=0o711 if os.geteuid() == 0 else 0o700)
     return folder
