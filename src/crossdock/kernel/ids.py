@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from hashlib import blake2b
 from typing import NewType
 from uuid import UUID
@@ -18,13 +19,18 @@ def derive(at: datetime, *parts: str) -> Id:
 
     The same time and parts give the same id, so a retried handler names the same things.
     """
-    milliseconds = int(at.timestamp() * 1000)
     hashed = blake2b("\x1f".join(parts).encode(), digest_size=10).hexdigest()
-    prefix = f"{milliseconds:012x}"
-    return Id(
-        f"{prefix[:8]}-{prefix[8:]}-8{hashed[1:4]}-"
-        f"{'89ab'[int(hashed[4], 16) & 3]}{hashed[5:8]}-{hashed[8:]}"
-    )
+    return Id(f"{_prefix(at)}{hashed[1:4]}-{_VARIANT[hashed[4]]}{hashed[5:8]}-{hashed[8:]}")
+
+
+@lru_cache(maxsize=1024)
+def _prefix(at: datetime) -> str:
+    """Time and version, which all ids of a batch share."""
+    milliseconds = f"{int(at.timestamp() * 1000):012x}"
+    return f"{milliseconds[:8]}-{milliseconds[8:]}-8"
+
+
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 def shard_of(route: str) -> int:

@@ -7,6 +7,7 @@ A policy is written as TOML (`policies/*.toml` are commented examples) and read 
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 from typing import Annotated, Literal
 
 import msgspec
@@ -276,7 +277,7 @@ class Record(Part, frozen=True, kw_only=True):
     candidates: Annotated[int, Meta(ge=1, le=10)] = 4
 
 
-class SourcingPolicy(Part, frozen=True, kw_only=True):
+class SourcingPolicy(Part, frozen=True, kw_only=True, dict=True):
     """The whole policy. Two with the same content have the same `version`."""
 
     name: str
@@ -299,7 +300,7 @@ class SourcingPolicy(Part, frozen=True, kw_only=True):
     search: Search = Search()
     record: Record = Record()
 
-    @property
+    @cached_property
     def version(self) -> str:
         """Hash of the content; comments and the order of keys do not count."""
         return hashlib.sha256(encode_policy(self)).hexdigest()[:16]
