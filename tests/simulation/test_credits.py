@@ -25,12 +25,13 @@ def test_each_kind_of_credit_is_counted_and_none_is_lost(tmp_path: Path, databas
         title="credits",
         orders_file="export.csv",
         network="seed",
-        policy=(shipped_policy_text("default"), "default"),
+        policy=(shipped_policy_text("default", dataset.currency), "default"),
         tick=timedelta(minutes=30),
     )
 
     outcome = run_dataset(database_url, dataset, plan)
 
+    assert outcome.totals.shipped_units == 8
     assert [(one.name, one.count) for one in outcome.credits] == [
         ("order lines credited in all", 3),
         ("their units", 7),

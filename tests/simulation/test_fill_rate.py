@@ -29,7 +29,7 @@ def test_units_that_waited_for_stock_in_vain_were_wanted(shop: Shop) -> None:
     shop.wait(days=22)
     assert shop.stage(order) == "closed"
 
-    totals = figures_store.totals(shop.connection)
+    totals = figures_store.totals(shop.connection, "USD")
 
     assert (totals.shipped_units, totals.canceled_units, totals.unsupplied_units) == (3, 1, 1)
     assert totals.fill_rate == 3 / 4
@@ -43,12 +43,12 @@ def test_units_refused_because_nobody_has_them_were_wanted(connection: db.Connec
     order = shop.place("2", ("mug", 1), tenders=[CARD])
     assert shop.stage(order) == "closed"
 
-    assert figures_store.totals(shop.connection).fill_rate == 3 / 4
+    assert figures_store.totals(shop.connection, "USD").fill_rate == 3 / 4
 
 
 def test_units_that_still_wait_are_wanted(shop: Shop) -> None:
     shop.place("2", ("mug", 1))
-    assert figures_store.totals(shop.connection).fill_rate == 3 / 4
+    assert figures_store.totals(shop.connection, "USD").fill_rate == 3 / 4
 
 
 def test_units_the_customer_took_back_or_nobody_vouched_for_are_not_wanted(shop: Shop) -> None:
@@ -56,7 +56,7 @@ def test_units_the_customer_took_back_or_nobody_vouched_for_are_not_wanted(shop:
     suspicious = shop.place("3", ("jug", 350), tenders=[CARD])
     shop.lift(suspicious, "suspicion", approved=False)
 
-    totals = figures_store.totals(shop.connection)
+    totals = figures_store.totals(shop.connection, "USD")
 
     assert (totals.canceled_units, totals.unsupplied_units) == (351, 0)
     assert totals.fill_rate == 1
@@ -77,3 +77,8 @@ def test_each_canceled_unit_has_a_reason(shop: Shop) -> None:
 
 def test_giving_up_the_search_for_nodes_is_want_of_stock() -> None:
     assert f"hold_{SOURCING}" in figures_store.WANT_OF_STOCK
+
+
+def test_costs_are_set_against_a_value_in_their_own_currency_only(shop: Shop) -> None:
+    assert figures_store.totals(shop.connection, "USD").value_minor > 0
+    assert figures_store.totals(shop.connection, "EUR").value_minor == 0

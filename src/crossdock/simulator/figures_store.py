@@ -23,8 +23,8 @@ WANT_OF_STOCK = ("nothing_available", "backorder_expired", "hold_sourcing")
 up by a person. Any other reason lies with the customer, the payment or the order itself."""
 
 
-def totals(connection: db.Connection) -> Totals:
-    """Orders, groups, lines and units of the whole run."""
+def totals(connection: db.Connection, currency: str) -> Totals:
+    """Orders, groups, lines and units of the whole run; the value if all are in that currency."""
     (row,) = fetch(
         connection,
         """
@@ -45,10 +45,10 @@ def totals(connection: db.Connection) -> Totals:
                (SELECT coalesce(sum(canceled), 0)::bigint FROM cancellation
                 WHERE reason = ANY (%s::text[])),
                coalesce(sum(units - shipped - canceled), 0)::bigint,
-               coalesce(sum(amount), 0)::bigint
+               CASE WHEN bool_and(o.currency = %s) THEN sum(amount)::bigint ELSE 0 END
         FROM sales_order o JOIN one ON one.order_id = o.id
         """,
-        (list(WANT_OF_STOCK),),
+        (list(WANT_OF_STOCK), currency),
     )
     return Totals(**dict(zip(Totals.__struct_fields__, row, strict=True)))
 

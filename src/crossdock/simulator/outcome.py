@@ -153,6 +153,7 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     tick_seconds: int
     currency: str
+    """Of the sourcing policy, in which costs are reckoned."""
     minor_digits: int
     started: datetime
     ended: datetime
@@ -189,7 +190,7 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     """Canceled because the retailer had none for them; the other canceled ones nobody wanted."""
     open_units: int
     value_minor: int
-    """What customers pay for the shipped units."""
+    """What customers pay for the shipped units; 0 if not all pay in the currency of the costs."""
 
     @property
     def fill_rate(self) -> float | None:

@@ -98,7 +98,9 @@ def cards(o: Outcome) -> list[Card]:
         Card(
             "Cost per order",
             money(o.cost_minor / shipped),
-            f"shipped orders; {percent(o.cost_minor / (o.totals.value_minor or 1))} of their value",
+            f"shipped orders; {percent(o.cost_minor / o.totals.value_minor)} of their value"
+            if o.totals.value_minor
+            else "shipped orders",
         ),
         Card(
             "To the doorstep",

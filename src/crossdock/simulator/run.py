@@ -26,6 +26,7 @@ from crossdock.simulator.cast import Cast, Habits, open_retailer
 from crossdock.simulator.explaining import explained
 from crossdock.simulator.loop import Simulation, Spending
 from crossdock.simulator.outcome import Checked, Counted, Outcome, Provenance, Ran, Spent
+from crossdock.sourcing.policy_files import parse_policy
 
 PATIENCE = timedelta(days=75)
 """After the last arrival a run goes on for so long at most; what is open then is stuck."""
@@ -102,6 +103,7 @@ class _Run:
         self.dataset = dataset
         self.plan = plan
         self.began = began
+        self.currency = parse_policy(*plan.policy).currency
         self.reading, self.mine, self.dispatching, *self.working = connections
         start = dataset.first or datetime(2026, 1, 1, tzinfo=UTC)
         # On the grid of whole ticks since midnight, so that ticks end at times people know.
@@ -167,7 +169,7 @@ class _Run:
     def _outcome(self, spending: Spending, checking: Future[tuple[Checked, ...]]) -> Outcome:
         at = time.perf_counter()
         connection, dataset, ended = self.mine, self.dataset, self.clock.now()
-        totals = figures_store.totals(connection)
+        totals = figures_store.totals(connection, self.currency)
         steps = figures_store.steps(connection)
         last = figures_store.nearly_all_happened(connection) or ended
         width = figures.interval_width(self.start, last)
@@ -186,7 +188,7 @@ class _Run:
             destinations=tuple(figures_store.destinations(connection, figures.MOST_DESTINATIONS)),
             effects=self.cast.outside.counts(),
             maps=figures.process_maps(connection),
-            decisions=explained(connection, MOST_EXPLAINED, dataset.currency),
+            decisions=explained(connection, MOST_EXPLAINED, self.currency),
             credits=self._credits(),
             rejects=figures.counted(refused.by_reason),
             rejects_file=str(refused.path) if len(refused) and refused.path else None,
@@ -204,7 +206,7 @@ class _Run:
         return self._timed(outcome)
 
     def _ran(self, ended: datetime, spending: Spending) -> Ran:
-        plan, currency = self.plan, self.dataset.currency
+        plan = self.plan
         return Ran(
             title=plan.title,
             orders_file=plan.orders_file,
@@ -212,8 +214,8 @@ class _Run:
             policy=plan.policy[1],
             seed=plan.seed,
             tick_seconds=int(plan.tick.total_seconds()),
-            currency=currency,
-            minor_digits=exponent_of(currency),
+            currency=self.currency,
+            minor_digits=exponent_of(self.currency),
             started=self.start,
             ended=ended,
             wall_seconds=0.0,
