@@ -234,12 +234,9 @@ def test_a_kit_is_promised_as_often_as_its_components_lie_together(market: Marke
 
 
 def test_a_kit_breaks_whole_though_its_components_lie_in_several_lots(market: Market) -> None:
-    market.receive("jug", 3, BOSTON)
     market.receive("mug", 7, BOSTON)
     market.receive_lot("A", "mug", 5, BOSTON)
-    wanted = request(1, ("tea-set", 3))
-    market.accept(wanted)
-    market.allocate("east", wanted)
+    hold_three_kits(market)
     told = market.lose("jug", 2, BOSTON)
     assert [(m.quantity, m.node) for m in told if isinstance(m, ShortageFound)] == [(2, BOSTON)]
     assert _units(market, "allocated") == {"jug": 1, "mug": 4}
@@ -248,15 +245,21 @@ def test_a_kit_breaks_whole_though_its_components_lie_in_several_lots(market: Ma
 
 
 def test_a_kit_short_of_two_components_breaks_once(market: Market) -> None:
-    market.receive("jug", 3, BOSTON)
     market.receive("mug", 12, BOSTON)
-    wanted = request(1, ("tea-set", 3))
-    market.accept(wanted)
-    market.allocate("east", wanted)
+    hold_three_kits(market)
     told = market.lose_together(BOSTON, jug=1, mug=3)
     assert [m.quantity for m in told if isinstance(m, ShortageFound)] == [1]
     assert _units(market, "allocated") == {"jug": 2, "mug": 8}
     assert market.broken_rules() == []
+
+
+def hold_three_kits(market: Market) -> None:
+    """Three jugs come; with twelve mugs that are there they are the kits of the first order."""
+    market.receive("jug", 3, BOSTON)
+    wanted = request(1, ("tea-set", 3))
+    market.accept(wanted)
+    market.allocate("east", wanted)
+    assert _units(market, "allocated") == {"jug": 3, "mug": 12}
 
 
 def _units(market: Market, state: str) -> dict[str, int]:

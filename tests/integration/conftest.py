@@ -1,4 +1,4 @@
-"""What the tests of the embedded server share."""
+"""What the tests of the embedded server, and of commands that start one, share."""
 
 from __future__ import annotations
 

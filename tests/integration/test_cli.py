@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -50,14 +48,6 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
 def invoke(*arguments: str, **variables: str) -> Result:
     """The same within this process: for what ends before it is a matter of processes."""
     return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200", **variables})
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="crossdock-test-", dir="/var/tmp"))
-    folder.chmod(0o711)
-    yield folder
-    shutil.rmtree(folder)
 
 
 def test_version_is_printed_alone() -> None:
