@@ -23,7 +23,7 @@ from weakref import WeakKeyDictionary
 import psycopg
 import structlog
 
-from crossdock.engine import outbox_store, store
+from crossdock.engine import inbox, outbox_store, store
 from crossdock.engine.effects import (
     ClaimedEffect,
     Done,
@@ -270,24 +270,52 @@ class Dispatcher:
         now: datetime,
         cases: list[tuple[Any, ...]],
     ) -> None:
-        """Remove effects and insert their results; the first result wins, whoever has the lease.
-
-        A second one is a Case even if it says the same: the first is not kept to compare it with.
-        """
+        """Remove effects and insert their results; the first result wins, whoever has the lease."""
         if not done:
             return
         zones = store.zone_shards(connection)
         gone = outbox_store.remove(connection, [(c.effect.connector, c.number) for c, _ in done])
+        cases += self._compare_answers(connection, done, gone, now)
         rows = []
         for c, message in done:
             if c.number not in gone:
-                cases.append(self._case(c, "effect answered twice", "the first answer wins", now))
                 continue
             shard = shard_number(c.to, zones)
             body = encode(message)
             identity = (shard, c.effect.id, *c.to, message.message_type, body)
             rows.append((*identity, now, now, c.correlation_id, c.effect.id, c.effect.connector))
         store.copy_rows(connection, f"inbox (shard, {store.MESSAGE_COLUMNS})", rows)
+
+    def _compare_answers(
+        self,
+        connection: Connection,
+        done: Sequence[tuple[ClaimedEffect, Message]],
+        gone: Mapping[int, int],
+        now: datetime,
+    ) -> list[tuple[Any, ...]]:
+        """A Case for each later answer that differs from the first.
+
+        The first is noted where another attempt may still be under way; `gone` tells by number
+        which one was the last.
+        """
+        shared = [
+            (c, _answer(c.effect.id, message))
+            for c, message in done
+            if c.unknown or gone.get(c.number) != c.effect.attempt
+        ]
+        if not shared:
+            return []
+        receipts = inbox.take_once(connection, [content for _, content in shared], now)
+        return [
+            self._case(
+                c,
+                "effect answered twice",
+                f"the first answer wins; this one differs in its {receipt.field}",
+                now,
+            )
+            for (c, _), receipt in zip(shared, receipts, strict=True)
+            if receipt.result is inbox.Received.CONFLICT
+        ]
 
     def _backoff(self, effect: PendingEffect, seconds: float | None) -> timedelta:
         if seconds is not None:
@@ -314,6 +342,11 @@ def _together(port: Port, due: Sequence[ClaimedEffect]) -> list[ClaimedEffect]:
     if due and _is_sent_alone(port, due[0]):
         return [due[0]]
     return [c for c in due if not _is_sent_alone(port, c)]
+
+
+def _answer(effect_id: str, message: Message) -> inbox.Content:
+    kind = message.message_type
+    return inbox.content_of("effect answer", effect_id, kind, {"type": kind, "answer": message})
 
 
 def _is_sent_alone(port: Port, c: ClaimedEffect) -> bool:

@@ -113,16 +113,16 @@ def put_back(connection: Connection, rows: Sequence[tuple[Any, ...]], now: datet
     )
 
 
-def remove(connection: Connection, keys: Sequence[tuple[str, int]]) -> set[int]:
-    """Delete finished effects; returns the numbers that were still there."""
+def remove(connection: Connection, keys: Sequence[tuple[str, int]]) -> dict[int, int]:
+    """Delete finished effects; by number, the last attempt at each that was still there."""
     rows = fetch(
         connection,
         "DELETE FROM outbox USING unnest(%s::text[], %s::bigint[]) AS v (connector, number)"
         " WHERE outbox.connector = v.connector AND outbox.number = v.number"
-        " RETURNING outbox.number",
+        " RETURNING outbox.number, outbox.attempt",
         ([connector for connector, _ in keys], [number for _, number in keys]),
     )
-    return {number for (number,) in rows}
+    return dict(rows)
 
 
 def open_effects(connection: Connection) -> dict[str, int]:

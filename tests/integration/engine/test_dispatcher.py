@@ -222,56 +222,6 @@ def test_a_crash_between_call_and_finish_is_an_unknown_outcome(
     assert dispatcher.drain(connection) == 2
 
 
-def test_the_first_result_wins_and_a_second_one_is_a_case(
-    connection: db.Connection, clock: VirtualClock, database_url: str
-) -> None:
-    served_kettles(connection, clock, "blue")
-    waiter = Waiter()
-
-    class Slow(Waiter):
-        def send(self, effects: Sequence[PendingEffect]) -> list[EffectResult]:
-            clock.move_to(NOON + timedelta(minutes=5))
-            with db.connect(database_url) as other:
-                Dispatcher({"table": waiter}, clock).drain(other)
-            return super().send(effects)
-
-    Dispatcher({"table": Slow()}, clock).dispatch(connection, "table")
-    results = connection.execute("SELECT count(*) FROM inbox").fetchone()
-    assert results == (2,)
-    assert connection.execute("SELECT kind FROM case_file").fetchall() == [
-        ("effect answered twice",)
-    ]
-
-
-@pytest.mark.parametrize("repeat", [Repeat.LOOKUP, Repeat.NEVER])
-def test_an_answer_that_comes_after_its_lease_ends_nobody_elses(
-    connection: db.Connection, clock: VirtualClock, database_url: str, repeat: Repeat
-) -> None:
-    served_kettles(connection, clock, "blue")
-    waiter = Waiter(repeat)
-
-    class Slow(Waiter):
-        """Says it did nothing, when another has claimed the effect and is sending it."""
-
-        def send(self, effects: Sequence[PendingEffect]) -> list[EffectResult]:
-            now = NOON + timedelta(minutes=5)
-            clock.move_to(now)
-            with db.connect(database_url) as other:
-                outbox_store.claim(other, "table", now, now + timedelta(minutes=2), 10)
-            for effect in effects:
-                waiter.served[effect.key] += 1
-            return [TryLater("too busy")] * len(effects)
-
-    Dispatcher({"table": Slow(repeat)}, clock).dispatch(connection, "table")
-    dispatcher = Dispatcher({"table": waiter}, clock)
-    clock.move_to(NOON + timedelta(minutes=6))
-    assert dispatcher.dispatch(connection, "table") == 0, "the other has it"
-    clock.move_to(NOON + timedelta(minutes=8))
-    assert dispatcher.dispatch(connection, "table") == 1
-    assert waiter.calls == [], "looked up, or left to a person"
-    assert set(waiter.served.values()) == {1}
-
-
 def test_what_was_once_unknown_is_looked_up_before_each_later_try(
     connection: db.Connection, clock: VirtualClock
 ) -> None:
