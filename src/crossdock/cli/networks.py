@@ -10,6 +10,7 @@ import typer
 from crossdock.catalog.files import save_network
 from crossdock.catalog.store import save_network as save_records
 from crossdock.cli.context import FOUND_SOMETHING, connect, open_database, output
+from crossdock.cli.policies import rates_nobody_reckons_in
 from crossdock.engine.store import ensure_zone_shards
 from crossdock.importers import Rejects
 from crossdock.importers.locations import read_locations
@@ -44,6 +45,7 @@ def load(
         ensure_zone_shards(connection, [zone.code for zone in known.network.zones])
         levels = load_stock(connection, known.stock.by_node()) if is_unused(connection) else None
         connection.commit()
+        closed = rates_nobody_reckons_in(connection)
     stock = "the stock stays as it is" if levels is None else f"{levels} stock levels"
     output.print(
         f"{len(known.network.nodes)} nodes, {len(known.network.products)} products and "
@@ -51,6 +53,14 @@ def load(
         highlight=False,
         soft_wrap=True,
     )
+    if closed:
+        output.print(
+            f"Nodes with cost rates in {', '.join(closed)} take part in no plan: no sourcing "
+            "policy in force is in that currency. Put one in force ([policies] in crossdock.toml), "
+            "or state the rates in the policy's.",
+            style="bold yellow",
+            soft_wrap=True,
+        )
 
 
 @network.command("from-locations")

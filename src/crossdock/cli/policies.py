@@ -8,7 +8,7 @@ from pathlib import Path
 
 from crossdock import db
 from crossdock.allocation.policies import Active, PolicyShelf, activate, load_version
-from crossdock.allocation.store import currencies_of_rates
+from crossdock.allocation.store import active_policies, currencies_of_rates
 from crossdock.kernel.errors import SettingRefused
 from crossdock.ordering.policy import load_order_policies
 from crossdock.settings import PolicySettings
@@ -76,6 +76,13 @@ def put_in_force(connection: db.Connection, settings: PolicySettings, now: datet
         return None
     activate(connection, version, now)
     return version
+
+
+def rates_nobody_reckons_in(connection: db.Connection) -> list[str]:
+    """Currencies of nodes' cost rates in which no sourcing policy in force is, if any is."""
+    shelf, versions = PolicyShelf(), set(active_policies(connection).values())
+    reckoned = {shelf.version(connection, version).currency for version in versions}
+    return [rate for rate in currencies_of_rates(connection) if reckoned and rate not in reckoned]
 
 
 def _beside(network: Path | None, name: str) -> Path | None:
