@@ -293,10 +293,10 @@ class Dispatcher:
         gone: Mapping[int, int],
         now: datetime,
     ) -> list[tuple[Any, ...]]:
-        """A Case for each later answer that differs from the first.
+        """A Case for each later answer, unless it is known to say what the first one said.
 
         The first is noted where another attempt may still be under way; `gone` tells by number
-        which one was the last.
+        which one was the last. An answer that came another way than ours is noted nowhere.
         """
         shared = [
             (c, _answer(c.effect.id, message))
@@ -306,16 +306,17 @@ class Dispatcher:
         if not shared:
             return []
         receipts = inbox.take_once(connection, [content for _, content in shared], now)
-        return [
-            self._case(
-                c,
-                "effect answered twice",
-                f"the first answer wins; this one differs in its {receipt.field}",
-                now,
-            )
-            for (c, _), receipt in zip(shared, receipts, strict=True)
-            if receipt.result is inbox.Received.CONFLICT
-        ]
+        cases = []
+        for (c, _), receipt in zip(shared, receipts, strict=True):
+            if receipt.result is inbox.Received.CONFLICT:
+                how = f"this one differs in its {receipt.field}"
+            elif receipt.result is inbox.Received.ACCEPTED and c.number not in gone:
+                how = "it is not kept to compare this one with"
+            else:
+                continue
+            detail = f"the first answer wins; {how}"
+            cases.append(self._case(c, "effect answered twice", detail, now))
+        return cases
 
     def _backoff(self, effect: PendingEffect, seconds: float | None) -> timedelta:
         if seconds is not None:

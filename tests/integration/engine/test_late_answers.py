@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import NamedTuple
 
 import pytest
 
@@ -23,92 +24,114 @@ def clock() -> VirtualClock:
     return VirtualClock(NOON)
 
 
+class Saying(Waiter):
+    """Gives one answer to every effect, after something else has happened."""
+
+    def __init__(self, answer: Message, meanwhile: Callable[[], object] = lambda: None) -> None:
+        super().__init__()
+        self.answer = answer
+        self.meanwhile = meanwhile
+
+    def send(self, effects: Sequence[PendingEffect]) -> list[EffectResult]:
+        self.meanwhile()
+        return [Done(self.answer) for _ in effects]
+
+
+class Answers(NamedTuple):
+    """Two answers to one effect, and in what the second is said to differ."""
+
+    first: Message
+    second: Message
+    differs_in: str | None
+
+
+RISING = Whistled(tune="rising")
 TWO_ANSWERS = pytest.mark.parametrize(
-    ("first", "second", "differs_in"),
+    "answers",
     [
-        (Whistled(tune="rising"), Whistled(tune="rising"), None),
-        (Whistled(tune="rising"), Whistled(tune="falling"), "answer.tune"),
-        (Filled(cups=1), Poured(cups=1), "type"),
+        Answers(RISING, RISING, None),
+        Answers(RISING, Whistled(tune="falling"), "answer.tune"),
+        Answers(Filled(cups=1), Poured(cups=1), "type"),
     ],
 )
 
 
-def check_told(connection: db.Connection, differs_in: str | None) -> None:
-    """People are told of a second answer only where it says something else."""
+def check_first_won(connection: db.Connection, answers: Answers) -> None:
+    """Its process gets the first; people are told of the second where it says something else."""
+    kinds = connection.execute("SELECT type FROM inbox").fetchall()
+    assert kinds == [(answers.first.message_type,)]
+    if answers.differs_in is None:
+        assert told_of(connection) == []
+    else:
+        assert told_of(connection) == [f"this one differs in its {answers.differs_in}"]
+
+
+def told_of(connection: db.Connection) -> list[str]:
+    """What people are told of second answers."""
     rows = connection.execute("SELECT kind, detail FROM case_file").fetchall()
-    if differs_in is None:
-        assert rows == []
-        return
-    [(kind, detail)] = rows
-    assert kind == "effect answered twice"
-    assert detail.endswith(f"the first answer wins; this one differs in its {differs_in}")
+    assert {kind for kind, _ in rows} <= {"effect answered twice"}
+    return [str(detail).partition("the first answer wins; ")[2] for _, detail in rows]
 
 
 @TWO_ANSWERS
 def test_the_first_result_wins_and_another_one_after_it_is_a_case(
-    connection: db.Connection,
-    clock: VirtualClock,
-    database_url: str,
-    first: Message,
-    second: Message,
-    differs_in: str | None,
+    connection: db.Connection, clock: VirtualClock, database_url: str, answers: Answers
 ) -> None:
     served_kettles(connection, clock, "blue")
 
-    class Quick(Waiter):
-        def send(self, effects: Sequence[PendingEffect]) -> list[EffectResult]:
-            return [Done(first) for _ in effects]
+    def another_answers() -> None:
+        clock.move_to(NOON + timedelta(minutes=5))
+        with db.connect(database_url) as other:
+            Dispatcher({"table": Saying(answers.first)}, clock).dispatch(other, "table")
 
-    class Slow(Waiter):
-        def send(self, effects: Sequence[PendingEffect]) -> list[EffectResult]:
-            clock.move_to(NOON + timedelta(minutes=5))
-            with db.connect(database_url) as other:
-                Dispatcher({"table": Quick()}, clock).dispatch(other, "table")
-            return [Done(second) for _ in effects]
-
-    Dispatcher({"table": Slow()}, clock).dispatch(connection, "table")
-    kinds = connection.execute("SELECT type FROM inbox").fetchall()
-    assert kinds == [(first.message_type,)]
-    check_told(connection, differs_in)
+    slow = Saying(answers.second, another_answers)
+    Dispatcher({"table": slow}, clock).dispatch(connection, "table")
+    check_first_won(connection, answers)
 
 
 @TWO_ANSWERS
 def test_an_answer_after_its_lease_may_be_the_first_and_wins(
-    connection: db.Connection,
-    clock: VirtualClock,
-    database_url: str,
-    first: Message,
-    second: Message,
-    differs_in: str | None,
+    connection: db.Connection, clock: VirtualClock, database_url: str, answers: Answers
 ) -> None:
     served_kettles(connection, clock, "blue")
     has_sent, may_answer = threading.Event(), threading.Event()
 
-    class Again(Waiter):
-        def send(self, effects: Sequence[PendingEffect]) -> list[EffectResult]:
-            has_sent.set()
-            assert may_answer.wait(10)
-            return [Done(second) for _ in effects]
+    def wait_for_the_first() -> None:
+        has_sent.set()
+        assert may_answer.wait(10)
 
     def send_again() -> None:
+        again = Saying(answers.second, wait_for_the_first)
         with db.connect(database_url) as other:
-            Dispatcher({"table": Again()}, clock).dispatch(other, "table")
+            Dispatcher({"table": again}, clock).dispatch(other, "table")
 
     sending = threading.Thread(target=send_again)
 
-    class Late(Waiter):
-        def send(self, effects: Sequence[PendingEffect]) -> list[EffectResult]:
-            clock.move_to(NOON + timedelta(minutes=5))
-            sending.start()
-            assert has_sent.wait(10)
-            return [Done(first) for _ in effects]
+    def another_sends() -> None:
+        clock.move_to(NOON + timedelta(minutes=5))
+        sending.start()
+        assert has_sent.wait(10)
 
-    Dispatcher({"table": Late()}, clock).dispatch(connection, "table")
+    late = Saying(answers.first, another_sends)
+    Dispatcher({"table": late}, clock).dispatch(connection, "table")
     may_answer.set()
     sending.join()
-    kinds = connection.execute("SELECT type FROM inbox").fetchall()
-    assert kinds == [(first.message_type,)]
-    check_told(connection, differs_in)
+    check_first_won(connection, answers)
+
+
+def test_an_answer_to_an_effect_that_was_answered_another_way_is_a_case(
+    connection: db.Connection, clock: VirtualClock, database_url: str
+) -> None:
+    served_kettles(connection, clock, "blue")
+
+    def somebody_settles_it() -> None:
+        with db.connect(database_url) as other:
+            other.execute("DELETE FROM outbox")
+
+    waiter = Saying(RISING, somebody_settles_it)
+    Dispatcher({"table": waiter}, clock).dispatch(connection, "table")
+    assert connection.execute("SELECT type FROM inbox").fetchall() == []
+    assert told_of(connection) == ["it is not kept to compare this one with"]
 
 
 @pytest.mark.parametrize("repeat", [Repeat.LOOKUP, Repeat.NEVER])
