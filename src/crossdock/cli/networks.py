@@ -45,14 +45,14 @@ def load(
         ensure_zone_shards(connection, [zone.code for zone in known.network.zones])
         levels = load_stock(connection, known.stock.by_node()) if is_unused(connection) else None
         connection.commit()
+        stock = "the stock stays as it is" if levels is None else f"{levels} stock levels"
+        output.print(
+            f"{len(known.network.nodes)} nodes, {len(known.network.products)} products and "
+            f"{len(known.network.channels)} channels are in the database; {stock}.",
+            highlight=False,
+            soft_wrap=True,
+        )
         closed = rates_nobody_reckons_in(connection)
-    stock = "the stock stays as it is" if levels is None else f"{levels} stock levels"
-    output.print(
-        f"{len(known.network.nodes)} nodes, {len(known.network.products)} products and "
-        f"{len(known.network.channels)} channels are in the database; {stock}.",
-        highlight=False,
-        soft_wrap=True,
-    )
     if closed:
         output.print(
             f"Nodes with cost rates in {', '.join(closed)} take part in no plan: no sourcing "
