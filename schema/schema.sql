@@ -706,6 +706,8 @@ CREATE TABLE stock_level (
     CONSTRAINT never_over_reserved CHECK (reserved <= sellable + shortfall)
 ) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05);
 CREATE INDEX stock_level_node ON stock_level (node);
+-- Where a SKU lies in lots: units that a source tells without their lot are looked for there.
+CREATE INDEX stock_level_lot ON stock_level (sku, node) WHERE lot <> '';
 COMMENT ON COLUMN stock_level.sellable IS
     'units that may be sold, those reserved or picked included';
 COMMENT ON COLUMN stock_level.reserved IS 'sum of its live reservations, allocated and picked';
@@ -724,17 +726,38 @@ COMMENT ON COLUMN stock_level.count_lacks_our_shipments IS
 COMMENT ON COLUMN stock_level.quarantined IS
     'an invariant was broken here: nothing is offered until it is cleared';
 
--- What master data say of a SKU at a node: its zone, methods and what is held back there.
+-- What is known of a lot wherever it lies (GS1 application identifiers 10 and 17).
+CREATE TABLE lot (
+    expires_on date NOT NULL,
+    is_over boolean NOT NULL,
+    sku text COLLATE "C" NOT NULL,
+    lot text COLLATE "C" NOT NULL,
+    source text COLLATE "C" NOT NULL,
+    CONSTRAINT lot_pkey PRIMARY KEY (sku, lot)
+);
+COMMENT ON COLUMN lot.expires_on IS 'its last day of life, as told last';
+COMMENT ON COLUMN lot.is_over IS
+    'nobody can get it with the life that is owed: it is offered nowhere';
+COMMENT ON COLUMN lot.source IS 'who told the date';
+
+-- What master data say of a level: its zone, methods and what is held back there. A lot that is
+-- over has no methods; stock is held back once per SKU and node: at the level without owner and
+-- lot.
 CREATE FUNCTION level_terms(
-    of_sku text, at_node text,
+    of_sku text, at_node text, of_owner text, of_lot text,
     OUT zone text, OUT methods smallint, OUT safety_stock int, OUT buffer int
 ) RETURNS SETOF record LANGUAGE sql STABLE PARALLEL SAFE ROWS 1 AS $$
     SELECT n.allocation_zone,
-           CASE WHEN n.enabled AND coalesce(p.enabled, true) THEN method_bits(ARRAY(
+           CASE WHEN n.enabled AND coalesce(p.enabled, true)
+                     AND (of_lot = '' OR NOT EXISTS (
+                         SELECT 1 FROM lot t WHERE t.sku = of_sku AND t.lot = of_lot AND t.is_over))
+                THEN method_bits(ARRAY(
                     SELECT m FROM unnest(n.methods) AS m
                     WHERE m <> ALL (coalesce(p.methods_off, '{}'))))
                 ELSE 0::smallint END,
-           coalesce(p.safety_stock, n.safety_stock), coalesce(p.buffer, n.buffer)
+           CASE WHEN of_owner = '' AND of_lot = ''
+                THEN coalesce(p.safety_stock, n.safety_stock) ELSE 0 END,
+           CASE WHEN of_owner = '' AND of_lot = '' THEN coalesce(p.buffer, n.buffer) ELSE 0 END
     FROM node n LEFT JOIN product_node p ON p.sku = of_sku AND p.node = n.code
     WHERE n.code = at_node
 $$;
@@ -991,7 +1014,8 @@ CREATE TABLE stock_reading (
     quantity int NOT NULL,
     held int NOT NULL,
     recorded_at timestamptz NOT NULL,
-    CONSTRAINT stock_reading_pkey PRIMARY KEY (source, node, sku, bucket)
+    lot text COLLATE "C" NOT NULL DEFAULT '',
+    CONSTRAINT stock_reading_pkey PRIMARY KEY (source, node, sku, bucket, lot)
 );
 
 -- ================================================================================================
@@ -1323,13 +1347,26 @@ CREATE TABLE shipment_line (
     line_number int NOT NULL,
     quantity int NOT NULL,
     amount bigint NOT NULL,
-    lot text COLLATE "C" NOT NULL DEFAULT '',
     serials text[],
     CONSTRAINT shipment_line_pkey PRIMARY KEY (order_id, shipment_id, package_number, line_number),
     CONSTRAINT shipment_line_has_units CHECK (quantity > 0)
 );
 COMMENT ON COLUMN shipment_line.amount IS
     'its share of the line''s payable; 0 for units sent again in place of lost ones';
+
+-- Lots that left with a shipment: whom a recalled lot was sent to.
+CREATE TABLE shipped_lot (
+    order_id uuid NOT NULL,
+    shipment_id uuid NOT NULL,
+    line_number int NOT NULL,
+    quantity int NOT NULL,
+    sku text COLLATE "C" NOT NULL,
+    lot text COLLATE "C" NOT NULL,
+    CONSTRAINT shipped_lot_pkey PRIMARY KEY (order_id, shipment_id, line_number, sku, lot),
+    CONSTRAINT shipped_lot_has_units CHECK (quantity > 0)
+);
+CREATE INDEX shipped_lot_lot ON shipped_lot (sku, lot);
+COMMENT ON COLUMN shipped_lot.quantity IS 'base units of the SKU';
 
 -- Why something may not go on, who decides it, and what customers asked for too late ----------
 
@@ -1769,6 +1806,7 @@ CREATE TABLE stock_correction (
     bucket text COLLATE "C" NOT NULL,
     reason text COLLATE "C" NOT NULL,
     actor text COLLATE "C" NOT NULL,
+    lot text COLLATE "C" NOT NULL DEFAULT '',
     CONSTRAINT stock_correction_bucket CHECK (
         bucket IN ('sellable', 'damaged', 'quality_control', 'in_transit')),
     CONSTRAINT stock_correction_quantities_are_not_negative CHECK (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from crossdock import db
 from crossdock.allocation.model import (
@@ -23,9 +23,8 @@ from crossdock.engine.store import ensure_zone_shards
 from crossdock.engine.transaction import Transaction
 from crossdock.invariants import Violation, check
 from crossdock.inventory.facts.station import InventoryFacts
-from crossdock.inventory.model import AcceptDemand, DemandedLine, Move
+from crossdock.inventory.model import AcceptDemand, DemandedLine
 from crossdock.inventory.reservations.capability import Reservations
-from crossdock.inventory.store import apply_moves
 from crossdock.kernel.ids import derive
 from crossdock.kernel.messages import Command, Message
 from crossdock.model.messages import InventoryMoved, StockMove
@@ -89,6 +88,12 @@ class Market:
             Product(sku=sku, name=sku, weight_grams=400, currency="USD", price=2000, cost=800)
             for sku in ("mug", "jug", "tray")
         ]
+        goods.append(
+            Product(
+                sku="tea", name="tea", weight_grams=200, currency="USD", price=900, cost=300,
+                tracks_lots=True, shelf_life_days=365, minimum_remaining_days=10,
+            )
+        )  # fmt: skip
         kit = Product(
             sku="tea-set", name="tea set", kind=ProductKind.KIT, currency="USD", price=7000,
             components=(Component("jug", 1), Component("mug", 4)),
@@ -101,11 +106,11 @@ class Market:
         self._told += 1
         return self.tell(sku, node, units, "supplier", "sellable")
 
-    def receive_lot(self, lot: str, sku: str, units: int, node: str) -> None:
-        """The same, of one lot; no feed tells lots."""
-        tx = self.transaction()
-        apply_moves(tx, [Move(sku, node, units, "supplier", "free", "received", lot=lot)])
-        self.commit(tx)
+    def receive_lot(
+        self, lot: str, sku: str, units: int, node: str, expires_on: date | None = None
+    ) -> list[Message]:
+        """The same, of one lot."""
+        return self._move([(sku, node, units, "supplier", "sellable")], lot, expires_on)
 
     def lose(self, sku: str, units: int, node: str) -> list[Message]:
         """Units are sold at the till."""
@@ -119,10 +124,15 @@ class Market:
         """One move of a feed; returns what orders are told."""
         return self._move([(sku, node, units, source, into)])
 
-    def _move(self, told: Sequence[tuple[str, str, int, str, str]]) -> list[Message]:
+    def _move(
+        self,
+        told: Sequence[tuple[str, str, int, str, str]],
+        lot: str = "",
+        expires_on: date | None = None,
+    ) -> list[Message]:
         self._told += 1
         moves = tuple(
-            StockMove(f"move-{self._told}-{i}", *move, "fact", self.now)
+            StockMove(f"move-{self._told}-{i}", *move, "fact", self.now, lot, expires_on)
             for i, move in enumerate(told)
         )
         message = InventoryMoved(source="pos", sequence=self._told, moves=moves)
@@ -218,6 +228,16 @@ class Market:
         ).fetchall()
         self.connection.commit()
         return [(str(a), str(b), int(c), d) for a, b, c, d in rows]
+
+    def lots(self, number: int) -> dict[tuple[str, str], int]:
+        """Units an order holds by node and lot."""
+        rows = self.connection.execute(
+            "SELECT node, lot, sum(quantity)::int FROM reservation"
+            " WHERE order_id = %s::uuid AND node IS NOT NULL GROUP BY node, lot ORDER BY 1, 2",
+            [order(number)],
+        ).fetchall()
+        self.connection.commit()
+        return {(node, lot): units for node, lot, units in rows}
 
     def count(self, table: str) -> int:
         row = self.connection.execute(f"SELECT count(*) FROM {table}").fetchone()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from crossdock import db
 from crossdock.engine import store as engine_store
@@ -120,17 +120,22 @@ class Stockroom:
         *,
         priority: int = 3,
         promised_by: datetime | None = None,
+        lot: str = "",
     ) -> int:
         """Accept a paid order of one line and reserve it at a node; returns the units granted."""
         self.demand(number, sku, units, priority=priority, promised_by=promised_by)
+        return self.reserve(number, sku, units, node, lot=lot)
+
+    def reserve(self, number: int, sku: str, units: int, node: str = OAK, *, lot: str = "") -> int:
+        """Reserve what an accepted order wants at a node; returns the units granted."""
         tx = self.transaction()
         book = tx.book(ReservationBook)
         book.load(tx, [order(number)])
-        want = Want(sku, node, units, order(number), 1)
+        want = Want(sku, node, units, order(number), 1, lot=lot)
         granted = reserve(tx, [want])[0]
         if granted:
             for promised in book.of(order(number)):
-                book.place(promised, node, sku)
+                book.place(promised, node, sku, lot=lot)
         self.commit(tx)
         return granted
 
@@ -169,6 +174,16 @@ class Stockroom:
         ).fetchone()
         self.connection.commit()
         return tuple(row) if row is not None else (0,) * len(columns)
+
+    def lots(self, sku: str, node: str = OAK) -> dict[str, tuple[int, int]]:
+        """(sellable, reserved) by lot."""
+        rows = self.connection.execute(
+            "SELECT lot, sellable, reserved FROM stock_level WHERE sku = %s AND node = %s"
+            " ORDER BY lot",
+            [sku, node],
+        ).fetchall()
+        self.connection.commit()
+        return {lot: (sellable, reserved) for lot, sellable, reserved in rows}
 
     def ledger(self, sku: str) -> list[tuple[str, str, int, str]]:
         """(from_bucket, to_bucket, quantity, reason) of a SKU's moves, sorted."""
@@ -214,10 +229,12 @@ def move(
     minute: float = 0,
     reason: str = "sold",
     feed: str = "pos",
+    lot: str = "",
+    expires_on: date | None = None,
 ) -> InventoryMoved:
     """A feed's message with one move."""
-    moves = (StockMove(name, sku, node, units, source, into, reason, at(minute)),)
-    return InventoryMoved(source=feed, sequence=0, moves=moves)
+    told = StockMove(name, sku, node, units, source, into, reason, at(minute), lot, expires_on)
+    return InventoryMoved(source=feed, sequence=0, moves=(told,))
 
 
 def chunk(sequence: int, moves: Sequence[InventoryMoved], *, feed: str = "pos") -> InventoryMoved:
@@ -243,4 +260,17 @@ def count(
         node=node,
         counts=tuple(StockCount(sku, node, number, bucket) for sku, number in units.items()),
         full=full,
+    )
+
+
+def count_lots(
+    minute: float, sku: str = "tea", *, node: str = OAK, full: bool = False, **units: int
+) -> InventoryCounted:
+    """A count of one SKU lot by lot as of a minute; `rest` is what is of no known lot."""
+    counts = [
+        StockCount(sku, node, number, lot="" if lot == "rest" else lot)
+        for lot, number in units.items()
+    ]
+    return InventoryCounted(
+        source="wms", as_of=at(minute), node=node, counts=tuple(counts), full=full
     )

@@ -1,10 +1,12 @@
-"""Any sequence of sales, counts, damages, reservations, picks, shipments, cancellations and returns
-conserves units: checked against a model that only counts, and by every invariant."""
+"""Any sequence of sales, counts, damages, reservations, picks, shipments, cancels and returns, of
+goods in lots or not, conserves units: checked against a model that only counts, and by every rule
+there is."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from datetime import date
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -36,6 +38,7 @@ from tests.inventory.stockroom import (
     Stockroom,
     at,
     count,
+    count_lots,
     move,
     order,
 )
@@ -43,9 +46,11 @@ from tests.inventory.stockroom import (
 pytestmark = pytest.mark.slow
 
 SKUS = ("mug", "bowl")
+DATES = {"old": date(2027, 3, 31), "new": date(2027, 5, 31)}
 PLACES = [(sku, node) for sku in SKUS for node in (OAK, DEPOT)]
 place = st.sampled_from(PLACES)
 units = st.integers(1, 6)
+lots = st.sampled_from(["", "", "old", "new"])
 
 _connections: list[db.Connection] = []
 
@@ -101,27 +106,29 @@ class World(RuleBasedStateMachine):
                 found[number] = found.get(number, 0) + quantity
         return found
 
-    @rule(where=place, quantity=units, ago=st.integers(0, 20))
-    def sell_in_store(self, where: tuple[str, str], quantity: int, ago: int) -> None:
+    @rule(where=place, quantity=units, ago=st.integers(0, 20), lot=lots)
+    def sell_in_store(self, where: tuple[str, str], quantity: int, ago: int, lot: str) -> None:
         minute = max(2, self.later() - ago)
-        self.tell(move(self.name(), where[0], quantity, node=where[1], minute=minute))
+        self.tell(move(self.name(), where[0], quantity, node=where[1], minute=minute, lot=lot))
 
-    @rule(where=place, quantity=units, ago=st.integers(0, 20))
-    def receive(self, where: tuple[str, str], quantity: int, ago: int) -> None:
+    @rule(where=place, quantity=units, ago=st.integers(0, 20), lot=lots)
+    def receive(self, where: tuple[str, str], quantity: int, ago: int, lot: str) -> None:
         minute = max(2, self.later() - ago)
         message = move(
-            self.name(), where[0], quantity, "supplier", "sellable", node=where[1], minute=minute
-        )
+            self.name(), where[0], quantity, "supplier", "sellable",
+            node=where[1], minute=minute, lot=lot, expires_on=DATES.get(lot),
+        )  # fmt: skip
         self.tell(message)
-        before = self.stockroom.level(*where)
+        before = self.stockroom.lots(*where)
         self.tell(message)
-        assert self.stockroom.level(*where) == before, "told twice is booked once"
+        assert self.stockroom.lots(*where) == before, "told twice is booked once"
 
-    @rule(where=place, quantity=units, back=st.booleans())
-    def damage(self, where: tuple[str, str], quantity: int, back: bool) -> None:
+    @rule(where=place, quantity=units, back=st.booleans(), lot=lots)
+    def damage(self, where: tuple[str, str], quantity: int, back: bool, lot: str) -> None:
         source, into = ("damaged", "sellable") if back else ("sellable", "damaged")
+        name, minute = self.name(), self.later()
         self.tell(
-            move(self.name(), where[0], quantity, source, into, node=where[1], minute=self.later())
+            move(name, where[0], quantity, source, into, node=where[1], minute=minute, lot=lot)
         )
 
     @rule(where=place, quantity=units)
@@ -136,13 +143,19 @@ class World(RuleBasedStateMachine):
         numbers = {where[0]: quantity}
         self.tell(count(minute, **numbers, node=where[1]))  # type: ignore[arg-type]
 
-    @rule(where=place, quantity=units, priority=st.integers(1, 5))
-    def reserve(self, where: tuple[str, str], quantity: int, priority: int) -> None:
+    @rule(where=place, quantity=st.integers(0, 8), ago=st.integers(0, 30), lot=lots)
+    def count_a_lot(self, where: tuple[str, str], quantity: int, ago: int, lot: str) -> None:
+        minute = max(2, self.later() - ago)
+        numbers = {lot or "rest": quantity}
+        self.tell(count_lots(minute, where[0], node=where[1], **numbers))  # type: ignore[arg-type]
+
+    @rule(where=place, quantity=units, priority=st.integers(1, 5), lot=lots)
+    def reserve(self, where: tuple[str, str], quantity: int, priority: int, lot: str) -> None:
         self.later()
         self.number += 1
-        sellable, reserved = self.stockroom.level(*where)
+        sellable, reserved = self.stockroom.lots(*where).get(lot, (0, 0))
         granted = self.stockroom.promise(
-            self.number, *where[:1], quantity, where[1], priority=priority
+            self.number, *where[:1], quantity, where[1], priority=priority, lot=lot
         )
         assert granted == (quantity if sellable - reserved >= quantity else 0)
         self.reserved[self.number] = where
@@ -216,8 +229,10 @@ class World(RuleBasedStateMachine):
         """What went in and out of each place, by everybody's word, is what is there."""
         rows = self.connection.execute(
             """
-            SELECT l.sku, l.node, sellable + damaged + quality_control + in_transit - moved.units
-            FROM stock_level l
+            SELECT l.sku, l.node, l.units - moved.units
+            FROM (SELECT sku, node,
+                         sum(sellable + damaged + quality_control + in_transit) AS units
+                  FROM stock_level GROUP BY sku, node) l
             JOIN (SELECT sku, node, sum(CASE WHEN from_bucket IN ('customer', 'supplier',
                                                                   'unexplained', 'lost')
                                              THEN quantity
@@ -236,7 +251,7 @@ def empty(connection: db.Connection) -> None:
     connection.rollback()
     connection.execute(
         "TRUNCATE stock_level, stock_total, stock_ledger, stock_balance, reservation,"
-        " stock_move_seen, stock_feed, stock_reading, case_file, demand_gate"
+        " lot, shipped_lot, stock_move_seen, stock_feed, stock_reading, case_file, demand_gate"
     )
     connection.execute("DELETE FROM node WHERE code = ANY(%s)", [list(NODES)])
     connection.execute("DELETE FROM allocation_zone")

@@ -15,11 +15,19 @@ from typing import NamedTuple
 from crossdock.allocation import store
 from crossdock.allocation.candidates import Candidates
 from crossdock.allocation.demand import Demand
+from crossdock.allocation.store import FreeLevel
 from crossdock.engine.transaction import Transaction
 from crossdock.inventory.model import Move, Want
 from crossdock.inventory.store import apply_moves, reserve
 from crossdock.kernel.ids import derive
-from crossdock.sourcing.model import Decision, OrderDemand, PlannedLine, SkuFacts, Stock
+from crossdock.sourcing.model import (
+    Decision,
+    OrderDemand,
+    PlannedLine,
+    PlannedNode,
+    SkuFacts,
+    Stock,
+)
 from crossdock.sourcing.network import Network
 from crossdock.sourcing.planner import plan
 from crossdock.sourcing.policy import SourcingPolicy
@@ -173,40 +181,45 @@ class Allocator:
 
     def _levels_of(self, decisions: Sequence[Decision]) -> list[list[Held]]:
         """The stock levels each plan takes from; of a divided SKU each owner's and lot's own."""
-        found = [
-            [
-                Held(node.node, line, "", "", line.taken)
-                for node in decision.chosen.nodes
-                for line in node.lines
-            ]
+        shares = [
+            [(node, line) for node in decision.chosen.nodes for line in node.lines]
             for decision in decisions
         ]
         divided = self._candidates.divided
-        if not divided:
-            return found
-        places = {(h.line.sku, h.node) for of_one in found for h in of_one if h.line.sku in divided}
-        if not places:
-            return found
-        free = store.free_by_level(self._tx, sorted(places))
+        places = {
+            (line.sku, node.node)
+            for of_one in (shares if divided else ())
+            for node, line in of_one
+            if line.sku in divided
+        }
+        free = store.free_by_level(self._tx, sorted(places)) if places else {}
         return [
-            [part for h in of_one for part in _divide(h, free.get((h.line.sku, h.node)))]
-            for of_one in found
+            [
+                held
+                for node, line in of_one
+                for held in self._held(node, line, free.get((line.sku, node.node)))
+            ]
+            for of_one in shares
         ]
 
-
-def _divide(held: Held, levels: list[tuple[str, str, int]] | None) -> list[Held]:
-    """What is held level by level; `levels` are (owner, lot, units) and are used up."""
-    if levels is None:
-        return [held]
-    parts = []
-    missing = held.units
-    for i, (owner, lot, units) in enumerate(levels):
-        taken = min(units, missing)
-        if taken:
-            parts.append(Held(held.node, held.line, owner, lot, taken))
-            levels[i] = (owner, lot, units - taken)
-            missing -= taken
-    return parts
+    def _held(
+        self, node: PlannedNode, line: PlannedLine, levels: list[FreeLevel] | None
+    ) -> list[Held]:
+        """What a line takes level by level, of lots the shortest-lived that live long enough;
+        `levels` are used up."""
+        if levels is None:
+            return [Held(node.node, line, "", "", line.taken)]
+        facts = self._products.get(line.sku)
+        owed = timedelta(0 if facts is None else facts.shelf_life_days or 0)
+        parts = []
+        missing = line.taken
+        for i, level in enumerate(levels):
+            taken = min(level.units, missing) if level.lives_until - owed >= node.arrive_on else 0
+            if taken:
+                parts.append(Held(node.node, line, level.owner, level.lot, taken))
+                levels[i] = level._replace(units=level.units - taken)
+                missing -= taken
+        return parts
 
 
 class Capacity:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import date
 
 from crossdock.allocation import store
 from crossdock.allocation.demand import method_bits, skus_of
@@ -74,14 +75,24 @@ class Candidates:
         return self._columns(rows)
 
     def _columns(self, rows: Sequence[Available]) -> Columns:
+        divided = [row for row in rows if row.is_divided]
+        columns = {row.sku: StockColumn(row.nodes, row.units) for row in rows if not row.is_divided}
+        if divided:
+            self.divided.update(row.sku for row in divided)
+            columns |= self._divided_columns(divided)
+        return columns
+
+    def _divided_columns(self, rows: Sequence[Available]) -> Columns:
+        """Columns with the lots of each node, where the date of any is known."""
+        places = {(row.sku, node): None for row in rows for node in row.nodes}
+        free = store.free_by_level(self._tx, places)
         columns: Columns = {}
         for row in rows:
-            if row.is_divided:
-                self.divided.add(row.sku)
-                merged: dict[str, int] = {}
-                for node, units in zip(row.nodes, row.units, strict=True):
-                    merged[node] = merged.get(node, 0) + units
-                columns[row.sku] = StockColumn(list(merged), list(merged.values()))
-            else:
-                columns[row.sku] = StockColumn(row.nodes, row.units)
+            nodes = [node for node in dict.fromkeys(row.nodes) if (row.sku, node) in free]
+            levels = [free[row.sku, node] for node in nodes]
+            units = [sum(level.units for level in of_node) for of_node in levels]
+            lots = None
+            if any(level.lives_until < date.max for of_node in levels for level in of_node):
+                lots = [tuple((each.lives_until, each.units) for each in of) for of in levels]
+            columns[row.sku] = StockColumn(nodes, units, lots=lots)
         return columns

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -116,23 +116,35 @@ def available_in_zone(
     return [Available(*row) for row in rows]
 
 
+class FreeLevel(NamedTuple):
+    """Units of one owner and lot that are free at a node."""
+
+    owner: str
+    lot: str
+    units: int
+    lives_until: date
+    """The lot's last day of life; `date.max` where none is known."""
+
+
 def free_by_level(
-    tx: Transaction, places: Sequence[tuple[str, str]]
-) -> dict[tuple[str, str], list[tuple[str, str, int]]]:
-    """Free (owner, lot, units) by (SKU, node), in the order of owner and lot."""
+    tx: Transaction, places: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], list[FreeLevel]]:
+    """What is free by (SKU, node), the shortest life first."""
     rows = tx.fetch(
         """
-        SELECT l.sku, l.node, l.owner, l.lot, l.sellable - l.reserved
+        SELECT l.sku, l.node, l.owner, l.lot, l.sellable - l.reserved, t.expires_on
         FROM unnest(%s::text[], %s::text[]) AS wanted (sku, node)
         JOIN stock_level l ON l.sku = wanted.sku AND l.node = wanted.node
-        WHERE l.sellable > l.reserved AND NOT l.quarantined
-        ORDER BY l.sku, l.node, l.owner, l.lot
+        LEFT JOIN lot t ON t.sku = l.sku AND t.lot = l.lot
+        WHERE l.sellable > l.reserved AND NOT l.quarantined AND l.methods <> 0
+        ORDER BY l.sku, l.node, t.expires_on, l.owner, l.lot
         """,
         ([sku for sku, _ in places], [node for _, node in places]),
     )
-    found: dict[tuple[str, str], list[tuple[str, str, int]]] = {}
-    for sku, node, owner, lot, units in rows:
-        found.setdefault((sku, node), []).append((owner, lot, units))
+    found: dict[tuple[str, str], list[FreeLevel]] = {}
+    for sku, node, owner, lot, units, expires_on in rows:
+        level = FreeLevel(owner, lot, units, expires_on or date.max)
+        found.setdefault((sku, node), []).append(level)
     return found
 
 

@@ -51,6 +51,7 @@ _WORK_ITEM: dict[str, Any] = {
             "shipped": 0,
             "given_back": 0,
             "to_ship": 1,
+            "lots": [],
         }
     ],
     "recalls": [],
@@ -78,6 +79,13 @@ _PACKAGE: dict[str, Any] = {
     "lost_at": None,
     "stopped_at": None,
 }
+_SHIPPED_LOT = {
+    "line": 1,
+    "sku": "TEA-TIN",
+    "lot": "L2609",
+    "expires_on": "2027-03-31",
+    "quantity": 1,
+}
 _SHIPMENT_SEEN: dict[str, Any] = {
     "id": _SHIPMENT,
     "order_id": _ORDER,
@@ -91,6 +99,7 @@ _SHIPMENT_SEEN: dict[str, Any] = {
     "amount": 9456,
     "currency": "USD",
     "packages": [_PACKAGE],
+    "lots": [_SHIPPED_LOT],
 }
 _TRACKING = {"event": "delivered", "tracking": _PARCEL["tracking"], "at": "2026-11-05T14:02:00Z"}
 _MOVE = {
@@ -257,6 +266,23 @@ EXAMPLES: dict[str, tuple[Any, Any]] = {
     ),
     "list_shipments": (None, _feed(_SHIPMENT_SEEN)),
     "read_shipment": (None, _SHIPMENT_SEEN),
+    "list_shipped_lots": (
+        None,
+        _page(
+            {
+                "sku": "TEA-TIN",
+                "lot": "L2609",
+                "quantity": 1,
+                "line": 1,
+                "order_id": _ORDER,
+                "channel": "web",
+                "order_number": "W-10041",
+                "shipment_id": _SHIPMENT,
+                "node": "S014",
+                "shipped_at": "2026-11-03T21:10:00Z",
+            }
+        ),
+    ),
     "tell_tracking": (_TRACKING, {"order_id": _ORDER, "work_id": _WORK}),
     "tell_many": (
         [_TRACKING],
@@ -270,6 +296,7 @@ EXAMPLES: dict[str, tuple[Any, Any]] = {
                 "node": "S014",
                 "owner": "",
                 "lot": "",
+                "expires_on": None,
                 "sellable": 7,
                 "reserved": 1,
                 "available": 5,
@@ -299,6 +326,7 @@ EXAMPLES: dict[str, tuple[Any, Any]] = {
             "id": "00000000-0000-8e21-9c40-1d2e3f4a5b6c",
             "sku": "LAMP-BRASS",
             "node": "S014",
+            "lot": "",
             "bucket": "sellable",
             "previous_quantity": 7,
             "quantity": 6,

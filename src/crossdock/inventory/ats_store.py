@@ -163,42 +163,7 @@ Widening = tuple[str, int]
 """Node, units its buffer is wider than master data say."""
 
 
-def align_levels(
-    tx: Transaction, widenings: Sequence[Widening]
-) -> list[tuple[TotalKey, tuple[int, int, int]]]:
-    """Give levels of these nodes the zone, methods, safety stock and buffer of now.
-
-    Returns what totals change by: (sku, zone, methods) and (sellable, reserved, available).
-    """
-    rows = tx.fetch(
-        """
-        WITH at_node AS (
-            SELECT n.code AS node, n.allocation_zone AS zone, n.enabled, n.safety_stock, n.buffer,
-                   method_bits(n.methods) AS methods, w.units
-            FROM unnest(%s::text[], %s::int[]) AS w (node, units) JOIN node n ON n.code = w.node
-        ), due AS MATERIALIZED (
-            SELECT l.sku, l.node, l.owner, l.lot, l.zone, l.methods, l.sellable, l.reserved,
-                   l.available, t.zone AS new_zone, t.methods AS new_methods,
-                   t.safety_stock AS new_safety_stock, t.buffer AS new_buffer
-            FROM stock_level l
-            JOIN at_node n ON n.node = l.node
-            LEFT JOIN product_node p ON p.sku = l.sku AND p.node = l.node
-            -- Stock is held back once per SKU and node: at the level without owner and lot.
-            CROSS JOIN LATERAL (
-                SELECT n.zone,
-                       CASE WHEN n.enabled AND coalesce(p.enabled, true)
-                            THEN (n.methods & ~method_bits(coalesce(p.methods_off, '{}')))
-                            ELSE 0 END::smallint AS methods,
-                       CASE WHEN l.owner = '' AND l.lot = ''
-                            THEN coalesce(p.safety_stock, n.safety_stock) ELSE 0 END
-                           AS safety_stock,
-                       CASE WHEN l.owner = '' AND l.lot = ''
-                            THEN coalesce(p.buffer, n.buffer) + n.units ELSE 0 END AS buffer) AS t
-            WHERE (l.zone, l.methods, l.safety_stock, l.buffer)
-                  IS DISTINCT FROM (t.zone, t.methods, t.safety_stock, t.buffer)
-            ORDER BY l.sku, l.node, l.owner, l.lot
-            FOR NO KEY UPDATE OF l
-        ), changed AS (
+_REALIGN = """), changed AS (
             UPDATE stock_level l
             SET zone = due.new_zone, methods = due.new_methods,
                 safety_stock = due.new_safety_stock, buffer = due.new_buffer
@@ -214,8 +179,72 @@ def align_levels(
         SELECT sku, zone, methods, sum(sellable)::bigint, sum(reserved)::bigint,
                sum(available)::bigint
         FROM differences GROUP BY sku, zone, methods
+"""
+"""Gives the levels in `due` their new terms; returns what totals change by."""
+
+
+def align_levels(
+    tx: Transaction, widenings: Sequence[Widening]
+) -> list[tuple[TotalKey, tuple[int, int, int]]]:
+    """Give levels of these nodes the zone, methods, safety stock and buffer of now.
+
+    Returns what totals change by: (sku, zone, methods) and (sellable, reserved, available).
+    """
+    rows = tx.fetch(
+        f"""
+        WITH at_node AS (
+            SELECT n.code AS node, n.allocation_zone AS zone, n.enabled, n.safety_stock, n.buffer,
+                   method_bits(n.methods) AS methods, w.units
+            FROM unnest(%s::text[], %s::int[]) AS w (node, units) JOIN node n ON n.code = w.node
+        ), due AS MATERIALIZED (
+            SELECT l.sku, l.node, l.owner, l.lot, l.zone, l.methods, l.sellable, l.reserved,
+                   l.available, t.zone AS new_zone, t.methods AS new_methods,
+                   t.safety_stock AS new_safety_stock, t.buffer AS new_buffer
+            FROM stock_level l
+            JOIN at_node n ON n.node = l.node
+            LEFT JOIN product_node p ON p.sku = l.sku AND p.node = l.node
+            LEFT JOIN lot o ON l.lot <> '' AND o.sku = l.sku AND o.lot = l.lot AND o.is_over
+            -- Stock is held back once per SKU and node: at the level without owner and lot.
+            CROSS JOIN LATERAL (
+                SELECT n.zone,
+                       CASE WHEN n.enabled AND coalesce(p.enabled, true) AND o.lot IS NULL
+                            THEN (n.methods & ~method_bits(coalesce(p.methods_off, '{{}}')))
+                            ELSE 0 END::smallint AS methods,
+                       CASE WHEN l.owner = '' AND l.lot = ''
+                            THEN coalesce(p.safety_stock, n.safety_stock) ELSE 0 END
+                           AS safety_stock,
+                       CASE WHEN l.owner = '' AND l.lot = ''
+                            THEN coalesce(p.buffer, n.buffer) + n.units ELSE 0 END AS buffer) AS t
+            WHERE (l.zone, l.methods, l.safety_stock, l.buffer)
+                  IS DISTINCT FROM (t.zone, t.methods, t.safety_stock, t.buffer)
+            ORDER BY l.sku, l.node, l.owner, l.lot
+            FOR NO KEY UPDATE OF l
+        {_REALIGN}
         """,
         ([node for node, _ in widenings], [units for _, units in widenings]),
+    )
+    return [((row[0], row[1], row[2]), (row[3], row[4], row[5])) for row in rows]
+
+
+def align_lots(
+    tx: Transaction, lots: Sequence[tuple[str, str]]
+) -> list[tuple[TotalKey, tuple[int, int, int]]]:
+    """The same for the levels of these (SKU, lot), wherever they are."""
+    rows = tx.fetch(
+        f"""
+        WITH due AS MATERIALIZED (
+            SELECT l.sku, l.node, l.owner, l.lot, l.zone, l.methods, l.sellable, l.reserved,
+                   l.available, t.zone AS new_zone, t.methods AS new_methods,
+                   l.safety_stock AS new_safety_stock, l.buffer AS new_buffer
+            FROM unnest(%s::text[], %s::text[]) AS k (sku, lot)
+            JOIN stock_level l ON l.sku = k.sku AND l.lot = k.lot AND l.lot <> ''
+            CROSS JOIN LATERAL level_terms(l.sku, l.node, l.owner, l.lot) AS t
+            WHERE (l.zone, l.methods) IS DISTINCT FROM (t.zone, t.methods)
+            ORDER BY l.sku, l.node, l.owner, l.lot
+            FOR NO KEY UPDATE OF l
+        {_REALIGN}
+        """,
+        ([sku for sku, _ in lots], [lot for _, lot in lots]),
     )
     return [((row[0], row[1], row[2]), (row[3], row[4], row[5])) for row in rows]
 
@@ -296,11 +325,12 @@ def load_opening(tx: Transaction, rows: Iterable[Sequence[Any]]) -> int:
             FROM node n
         ), special AS (
             SELECT p.sku, p.node, t.* FROM product_node p
-            CROSS JOIN LATERAL level_terms(p.sku, p.node) AS t
+            CROSS JOIN LATERAL level_terms(p.sku, p.node, '', '') AS t
         )
         INSERT INTO stock_level ({OPENING_COLUMNS}, zone, methods, safety_stock, buffer)
         SELECT o.sku, o.node, o.owner, o.lot, o.sellable, o.damaged, o.quality_control,
-               o.in_transit, coalesce(t.zone, ''), coalesce(s.methods, t.methods, 0),
+               o.in_transit, coalesce(t.zone, ''),
+               CASE WHEN d.is_over THEN 0 ELSE coalesce(s.methods, t.methods, 0) END,
                CASE WHEN o.owner = '' AND o.lot = ''
                     THEN coalesce(s.safety_stock, t.safety_stock, 0) ELSE 0 END,
                CASE WHEN o.owner = '' AND o.lot = ''
@@ -308,6 +338,7 @@ def load_opening(tx: Transaction, rows: Iterable[Sequence[Any]]) -> int:
         FROM opening_stock o
         LEFT JOIN terms t ON t.node = o.node
         LEFT JOIN special s ON s.sku = o.sku AND s.node = o.node
+        LEFT JOIN lot d ON d.sku = o.sku AND d.lot = o.lot
         ORDER BY o.sku, o.node, o.owner, o.lot
         """
     )

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from crossdock.inventory.model import Bucket, LevelKey, Move, Want
 from crossdock.model.messages import StockMove
+from crossdock.model.stock import LEVEL_BUCKETS
 
 FOUND, LATE, COUNT = "found", "late", "count"
 """Reasons of our own corrections: units nobody knew, a move a count had seen, a count."""
@@ -34,7 +35,6 @@ _COLUMN = {
     "quality_control": "quality_control",
     "in_transit": "in_transit",
 }
-LEVEL_BUCKETS = (SELLABLE, "damaged", "quality_control", "in_transit")
 _HELD = frozenset(("reserved", "picked"))
 
 LedgerRow = tuple[
@@ -207,6 +207,11 @@ def widening(silence: timedelta, pick_failure_probability: float) -> int:
     return min(10, days + int(pick_failure_probability * 10 + 1e-9))
 
 
+def column_of(bucket: str) -> str | None:
+    """The column of a level that a ledger's bucket is part of; None for the counter-accounts."""
+    return _COLUMN.get(bucket)
+
+
 def changes_level(move: Move) -> bool:
     """Whether a level's numbers change; picking what is reserved changes only the ledger."""
     return not (move.from_bucket in _HELD and move.to_bucket in _HELD)
@@ -217,16 +222,16 @@ def book(level: Level, move: Move, now: datetime) -> list[LedgerRow]:
     from_bucket, to_bucket, quantity = move.from_bucket, move.to_bucket, move.quantity
     at = move.occurred_at or now
     rows = [ledger_row(move, now)]
-    from_column, to_column = _COLUMN.get(from_bucket), _COLUMN.get(to_bucket)
+    from_column, to_column = column_of(from_bucket), column_of(to_bucket)
     if from_column != to_column:
         if from_column is not None:
-            if _seen_by_count(level, from_column, move, at):
+            if seen_by_count(level, from_column, move, at):
                 back = "free" if from_column == SELLABLE else from_bucket
                 rows.append(_correction(move, now, at, quantity, "unexplained", back, LATE))
             else:
                 rows += _take(level, from_column, move, now, at)
         if to_column is not None:
-            if _seen_by_count(level, to_column, move, at):
+            if seen_by_count(level, to_column, move, at):
                 away = "free" if to_column == SELLABLE else to_bucket
                 rows.append(_correction(move, now, at, quantity, away, "unexplained", LATE))
             else:
@@ -235,7 +240,7 @@ def book(level: Level, move: Move, now: datetime) -> list[LedgerRow]:
     return rows
 
 
-def _seen_by_count(level: Level, column: str, move: Move, at: datetime) -> bool:
+def seen_by_count(level: Level, column: str, move: Move, at: datetime) -> bool:
     """A count as of a later time was taken already, and it knows of this move."""
     counted = level.as_of(column)
     if counted is None or at > counted:

@@ -13,7 +13,8 @@ from typing import Any
 from crossdock.engine.transaction import Transaction
 from crossdock.inventory import rules
 from crossdock.inventory.model import LevelKey, Move, Want
-from crossdock.inventory.rules import LEVEL_BUCKETS, LedgerRow, Level
+from crossdock.inventory.rules import LedgerRow, Level
+from crossdock.model.stock import LEVEL_BUCKETS
 
 LEDGER_COLUMNS = (
     "recorded_at, occurred_at, order_id, fulfillment_id, quantity, line, from_bucket, to_bucket,"
@@ -94,6 +95,11 @@ class StockBook:
         sums = self.totals.setdefault(key, [0, 0, 0])
         for position, change in enumerate(changes):
             sums[position] += change
+
+    def add_all(self, changes: Iterable[tuple[TotalKey, tuple[int, int, int]]]) -> None:
+        """Note changes that no batch of moves made."""
+        for key, change in changes:
+            self.add(key, change)
 
     def pending_available(self, methods: int = 31, zones: Collection[str] = ()) -> dict[str, int]:
         """By SKU, available units that `stock_total` does not show yet; no zones are all."""
@@ -184,10 +190,9 @@ def create_levels(tx: Transaction, keys: Sequence[LevelKey]) -> None:
         """
         INSERT INTO stock_level (sku, node, owner, lot, zone, methods, safety_stock, buffer)
         SELECT k.sku, k.node, k.owner, k.lot, coalesce(t.zone, ''), coalesce(t.methods, 0),
-               CASE WHEN k.owner = '' AND k.lot = '' THEN coalesce(t.safety_stock, 0) ELSE 0 END,
-               CASE WHEN k.owner = '' AND k.lot = '' THEN coalesce(t.buffer, 0) ELSE 0 END
+               coalesce(t.safety_stock, 0), coalesce(t.buffer, 0)
         FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS k (sku, node, owner, lot)
-        LEFT JOIN LATERAL level_terms(k.sku, k.node) AS t ON true
+        LEFT JOIN LATERAL level_terms(k.sku, k.node, k.owner, k.lot) AS t ON true
         ORDER BY k.sku, k.node, k.owner, k.lot
         ON CONFLICT DO NOTHING
         """,

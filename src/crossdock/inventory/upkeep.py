@@ -13,9 +13,10 @@ from crossdock.engine.transaction import Transaction
 from crossdock.engine.upkeep_store import take_turn
 from crossdock.inventory import ats_store, rules
 from crossdock.inventory.errors import LedgerStillOpen
+from crossdock.inventory.facts.lots import settle_lots
 from crossdock.inventory.model import STATION, BackordersReviewRequested, LevelKey
 from crossdock.inventory.reservations.capability import expire
-from crossdock.inventory.store import StockBook, TotalKey, ensure_ledger_partitions
+from crossdock.inventory.store import StockBook, ensure_ledger_partitions
 
 CLOSES_AFTER = timedelta(days=1)
 """The ledger is closed only up to a time when no batch can still be writing."""
@@ -28,8 +29,8 @@ ROUND_MINUTES = 60
 def keep_up(connection: Connection, now: datetime) -> None:
     """A minute's small regular work; the caller commits.
 
-    Ledger partitions ahead of time, a share of the nodes aligned, and (once an hour) backorders
-    reviewed that missed the stock they waited for.
+    Ledger partitions ahead of time, a share of the nodes aligned, lots that are over no longer
+    offered, and (once an hour) backorders reviewed that missed the stock they waited for.
     """
     if not take_turn(connection, "inventory"):
         return
@@ -39,6 +40,7 @@ def keep_up(connection: Connection, now: datetime) -> None:
     share = ats_store.all_nodes(tx)[minute % ROUND_MINUTES :: ROUND_MINUTES]
     if share:
         align_levels(tx, share)
+    settle_lots(tx)
     tx.flush_books()
     hour = now.replace(minute=0, second=0, microsecond=0).isoformat()
     review = BackordersReviewRequested()
@@ -90,19 +92,12 @@ def align_levels(tx: Transaction, nodes: Collection[str] | None = None) -> None:
         (node, rules.widening(tx.now - heard_at if heard_at else timedelta(0), probability))
         for node, heard_at, probability in ats_store.feed_ages(tx, wanted)
     ]
-    _add(tx, ats_store.align_levels(tx, widenings))
+    tx.book(StockBook).add_all(ats_store.align_levels(tx, widenings))
 
 
 def quarantine(tx: Transaction, keys: Collection[LevelKey], *, lift: bool = False) -> None:
     """Offer nothing from levels where an invariant is broken, until that is lifted."""
-    _add(tx, ats_store.quarantine(tx, sorted(keys), not lift))
-
-
-def _add(tx: Transaction, changes: Iterable[tuple[TotalKey, tuple[int, int, int]]]) -> None:
-    stock = tx.book(StockBook)
-    for key, change in changes:
-        stock.add(key, change)
-    stock.write_if_closed(tx)
+    tx.book(StockBook).add_all(ats_store.quarantine(tx, sorted(keys), not lift))
 
 
 def close_ledger(tx: Transaction, until: datetime) -> int:

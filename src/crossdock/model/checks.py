@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from crossdock.kernel.money import is_currency
@@ -63,6 +63,18 @@ class Findings:
                 "bad_key",
                 f"{value[:MAX_KEY_CHARACTERS]!r} cannot name anything.",
                 f"Send 1 to {MAX_KEY_CHARACTERS} printable characters without blanks at the ends.",
+            )
+
+    def lot(self, lot: str, expires_on: date | None, at: str) -> None:
+        """A lot and its last day; '' is none."""
+        if lot:
+            self.key(lot, at, "lot")
+        elif expires_on is not None:
+            self.add(
+                f"{at}expires_on",
+                "date_without_lot",
+                "A date is known of a lot, and none is named.",
+                "Send the lot, or leave the date out.",
             )
 
     def identifier(self, value: str | None, at: str, name: str) -> None:

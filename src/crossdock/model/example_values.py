@@ -249,6 +249,7 @@ BY_TYPE: dict[str, dict[str, object]] = {
         "attributes": {"lumen.packed_by": "S014-7"},
     },
     "ShipmentLine": {"lot": "L2609", "serials": ("SN-0001",)},
+    "ShippedLot": {"lot": "L2609"},
     "ShipmentLost": {"reason": "lost"},
     "SpecialDay": {"day": date(2026, 11, 27), "opens": time(6), "closes": time(22)},
     "StockLevel": {
@@ -261,7 +262,8 @@ BY_TYPE: dict[str, dict[str, object]] = {
         "in_transit": 2,
         "available": 3,
     },
-    "StockMove": {"reason": "broken"},
+    "StockCount": {"lot": "L2609", "expires_on": date(2027, 3, 31)},
+    "StockMove": {"reason": "broken", "lot": "L2609", "expires_on": date(2027, 3, 31)},
     "Supply": {"document": "PO-7731", "quantity": 60, "received": 12, "confidence": 0.9},
     "Task": {
         "kind": "review_order",

@@ -179,6 +179,15 @@ class IntercompanyPair(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
 
 
+class ShippedLot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base units of one lot that left for an order line: whom to tell when it is recalled."""
+
+    line: int
+    sku: str
+    lot: str
+    quantity: int
+
+
 class Shipment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What physically left a node, once: handed to a carrier, a customer or the wire."""
 
@@ -192,6 +201,8 @@ class Shipment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     amount: int
     """The sum of its lines' money: what is captured and invoiced for it."""
     packages: tuple[Package, ...]
+    lots: tuple[ShippedLot, ...] = ()
+    """What of it was kept in lots."""
     intercompany: IntercompanyPair | None = None
     attributes: dict[str, str] = {}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 import msgspec
 
@@ -181,6 +181,10 @@ class StockMove(msgspec.Struct, frozen=True, array_like=True):
     to_bucket: str
     reason: str
     occurred_at: datetime
+    lot: str = ""
+    """GS1 AI 10. Units that leave without one are taken for those that would be over first."""
+    expires_on: date | None = None
+    """The lot's last day of life (GS1 AI 17), wherever it lies."""
 
 
 @message_type("crossdock.inventory.moved.v1")
@@ -199,11 +203,15 @@ class StockCount(msgspec.Struct, frozen=True, array_like=True):
     node: str
     quantity: int
     bucket: str = "sellable"
+    lot: str = ""
+    """GS1 AI 10. Without one, units of which no lot is known."""
+    expires_on: date | None = None
+    """The lot's last day of life (GS1 AI 17), wherever it lies."""
 
 
 @message_type("crossdock.inventory.counted.v1")
 class InventoryCounted(Message, frozen=True, kw_only=True):
-    """A snapshot as of `as_of`; `full` says that a missing SKU of `node` is zero."""
+    """A snapshot as of `as_of`; `full` says that a missing SKU or lot of `node` is zero."""
 
     source: str
     as_of: datetime

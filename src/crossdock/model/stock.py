@@ -7,6 +7,9 @@ from enum import StrEnum
 
 import msgspec
 
+LEVEL_BUCKETS = ("sellable", "damaged", "quality_control", "in_transit")
+"""What a source counts at a node."""
+
 
 class SupplyKind(StrEnum):
     """Where units are expected from."""

@@ -28,6 +28,8 @@ from crossdock.model.messages import (
     RecallAnswered,
     ShipmentDelivered,
     ShortLine,
+    StockCount,
+    StockMove,
 )
 from crossdock.model.orders import COLLECTED_AT_A_NODE, DeliveryGroup, OrderLine, SalesOrder
 from crossdock.model.outside import EPOCH, OutsideOrder, OutsideParty, TakenApart, take_apart
@@ -372,6 +374,7 @@ def _check_moves(message: InventoryMoved, found: Findings) -> None:
             and is_key(move.node)
             and is_key(move.move_id)
             and move.occurred_at.tzinfo is not None
+            and _is_lot(move)
         ):
             here = f"moves[{index}]."
             found.quantity(move.quantity, here)
@@ -379,6 +382,7 @@ def _check_moves(message: InventoryMoved, found: Findings) -> None:
             found.key(move.node, here, "node")
             found.key(move.move_id, here, "move_id")
             found.aware(move.occurred_at, here, "occurred_at")
+            found.lot(move.lot, move.expires_on, here)
             if move.from_bucket == move.to_bucket:
                 found.add(
                     f"{here}to_bucket",
@@ -393,9 +397,10 @@ def _check_counts(message: InventoryCounted, found: Findings) -> None:
     found.key(message.node, "", "node")
     found.aware(message.as_of, "", "as_of")
     for index, count in enumerate(message.counts):
-        if not (0 <= count.quantity <= MAX_QUANTITY and is_key(count.sku)):
+        if not (0 <= count.quantity <= MAX_QUANTITY and is_key(count.sku) and _is_lot(count)):
             found.quantity(count.quantity, f"counts[{index}].", least=0)
             found.key(count.sku, f"counts[{index}].", "sku")
+            found.lot(count.lot, count.expires_on, f"counts[{index}].")
         if count.node != message.node:
             found.add(
                 f"counts[{index}].node",
@@ -403,6 +408,10 @@ def _check_counts(message: InventoryCounted, found: Findings) -> None:
                 f"The count of {message.node!r} counts {count.node!r}.",
                 "Send one message per node.",
             )
+
+
+def _is_lot(item: StockMove | StockCount) -> bool:
+    return is_key(item.lot) if item.lot else item.expires_on is None
 
 
 def _check_chunk(length: int, found: Findings, name: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
@@ -18,12 +18,13 @@ from crossdock.catalog.model import Price, Product
 from crossdock.db import Connection
 from crossdock.engine.inbox import Inbound, deliver
 from crossdock.inventory.facts.station import inventory_address
-from crossdock.inventory.rules import LEVEL_BUCKETS, MOST_UNITS
+from crossdock.inventory.rules import MOST_UNITS
 from crossdock.kernel.messages import Message
 from crossdock.model.checks import Findings, is_key
 from crossdock.model.messages import InventoryCounted, StockCount
 from crossdock.model.problems import Problem
 from crossdock.model.shape import convert
+from crossdock.model.stock import LEVEL_BUCKETS
 from crossdock.model.validation import MAX_MOVES
 
 
@@ -35,6 +36,8 @@ class StockRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     node: str = ""
     """The job's node, when not given."""
     bucket: str = "sellable"
+    lot: str = ""
+    expires_on: date | None = None
 
 
 RECORDS: Mapping[str, type[msgspec.Struct]] = {
@@ -90,7 +93,7 @@ def _load_stock(
     send(connection, job, messages, now)
     if job.is_full:
         named = {
-            node: [one.sku for one in of_node if one.bucket == "sellable"]
+            node: [store.named(one.sku, one.lot) for one in of_node if one.bucket == "sellable"]
             for node, of_node in counts.items()
         }
         store.add_named(connection, job.id, named)
@@ -108,19 +111,21 @@ def _stock_row(
         and node in known
         and bucket in LEVEL_BUCKETS
         and is_key(sku)
-        and content.keys() <= _STOCK_FIELDS
+        and content.keys() <= _PLAIN_FIELDS
     ):
         return StockCount(sku, node, quantity, bucket)
-    return _stock_problems(content, job_node, known)
-
-
-_STOCK_FIELDS = frozenset(StockRow.__struct_fields__)
-
-
-def _stock_problems(content: Mapping[str, Any], job_node: str, known: set[str]) -> list[Problem]:
     row = convert(dict(content), StockRow)
     if isinstance(row, list):
         return row
+    return _stock_problems(row, job_node, known) or StockCount(
+        row.sku, row.node or job_node, row.quantity, row.bucket, row.lot, row.expires_on
+    )
+
+
+_PLAIN_FIELDS = frozenset(("sku", "quantity", "node", "bucket"))
+
+
+def _stock_problems(row: StockRow, job_node: str, known: set[str]) -> list[Problem]:
     problems: list[Problem] = []
     found = Findings(problems)
     found.key(row.sku, "", "sku")
@@ -133,12 +138,13 @@ def _stock_problems(content: Mapping[str, Any], job_node: str, known: set[str]) 
     if row.bucket not in LEVEL_BUCKETS:
         said = f"{row.bucket[:60]!r} is no bucket that is counted."
         found.add("bucket", "unknown_bucket", said, f"Send one of {', '.join(LEVEL_BUCKETS)}.")
+    found.lot(row.lot, row.expires_on, "")
     return problems
 
 
-def zeros(job: Open, node: str, skus: Sequence[str]) -> list[tuple[str, str, Message]]:
-    """Chunks that say that nothing is left of these SKUs."""
-    counts = [StockCount(sku, node, 0) for sku in skus]
+def zeros(job: Open, node: str, gone: Sequence[tuple[str, str]]) -> list[tuple[str, str, Message]]:
+    """Chunks that say that nothing is left of these (SKU, lot)."""
+    counts = [StockCount(sku, node, 0, lot=lot) for sku, lot in gone]
     return [
         (f"cleared/{node}/{start}", node, _counted(job, node, counts[start : start + MAX_MOVES]))
         for start in range(0, len(counts), MAX_MOVES)

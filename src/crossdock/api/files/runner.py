@@ -196,13 +196,13 @@ def _clear(connection: Connection, job: Open, clock: Clock) -> str:
     terms = source_terms(Transaction(connection, clock.now()), {job.source})
     partial: list[str] = []
     for node in store.named_nodes(connection, job.id):
-        skus: list[str] = []
+        gone: list[tuple[str, str]] = []
         if terms_of(terms, job.source, node, "sellable").full_files:
-            skus = store.unnamed_stock(connection, job.id, node)
-            send(connection, job, zeros(job, node, skus), clock.now())
+            gone = store.unnamed_stock(connection, job.id, node)
+            send(connection, job, zeros(job, node, gone), clock.now())
         else:
             partial.append(node)
-        store.note_cleared(connection, job.id, node, len(skus))
+        store.note_cleared(connection, job.id, node, len(gone))
         connection.commit()
     if not partial:
         return ""

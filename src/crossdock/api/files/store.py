@@ -245,19 +245,28 @@ def named_nodes(connection: Connection, job_id: str) -> list[str]:
     return [node for (node,) in rows]
 
 
-def unnamed_stock(connection: Connection, job_id: str, node: str) -> list[str]:
-    """SKUs with sellable units at a node that a full file did not name."""
-    rows = connection.execute(
+def named(sku: str, lot: str) -> str:
+    """A SKU, or one of its lots, as `add_named` keeps it."""
+    return f"{sku}{_BEFORE_LOT}{lot}" if lot else sku
+
+
+_BEFORE_LOT = "\x1f"
+"""No SKU has it."""
+
+
+def unnamed_stock(connection: Connection, job_id: str, node: str) -> list[tuple[str, str]]:
+    """(SKU, lot) with sellable units at a node that a full file did not name."""
+    return connection.execute(
         """
-        SELECT l.sku FROM stock_level l
-        LEFT JOIN (SELECT DISTINCT unnest(skus) AS sku FROM file_named
-                   WHERE job_id = %s::uuid AND node = %s) AS n ON n.sku = l.sku
-        WHERE l.node = %s AND l.owner = '' AND l.lot = '' AND l.sellable > 0 AND n.sku IS NULL
-        ORDER BY l.sku
+        SELECT l.sku, l.lot FROM stock_level l
+        LEFT JOIN (SELECT DISTINCT unnest(skus) AS name FROM file_named
+                   WHERE job_id = %s::uuid AND node = %s) AS n
+               ON n.name = l.sku || CASE WHEN l.lot = '' THEN '' ELSE %s || l.lot END
+        WHERE l.node = %s AND l.owner = '' AND l.sellable > 0 AND n.name IS NULL
+        ORDER BY l.sku, l.lot
         """,
-        (job_id, node, node),
+        (job_id, node, _BEFORE_LOT, node),
     ).fetchall()
-    return [sku for (sku,) in rows]
 
 
 def note_cleared(connection: Connection, job_id: str, node: str | None, cleared: int) -> None:

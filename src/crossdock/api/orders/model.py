@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from crossdock.api.shipments.model import ShippedLot
 from crossdock.kernel.quantity import MAX_QUANTITY
 from crossdock.model.checks import (
     MAX_ATTRIBUTE_CHARACTERS,
@@ -206,7 +207,6 @@ class ShippedLineRead(msgspec.Struct, frozen=True, kw_only=True):
     line: int
     quantity: int
     amount: int
-    lot: str
     serials: Sequence[str]
 
 
@@ -234,6 +234,8 @@ class ShipmentRead(msgspec.Struct, frozen=True, kw_only=True):
     """What the node calls it."""
     shipped_at: datetime
     amount: int
+    lots: Sequence[ShippedLot]
+    """What of it was kept in lots."""
     packages: Sequence[PackageRead]
 
 

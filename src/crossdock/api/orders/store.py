@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from crossdock.api.orders.model import OrderRead, Person
+from crossdock.api.shipments.store import LOTS_OF_SHIPMENT
 from crossdock.db import Connection
 from crossdock.kernel.ids import ORDER_SHARDS, shard_of
 
@@ -74,12 +75,12 @@ SELECT to_json(item)::text FROM (
                 FROM fulfillment_order f WHERE f.order_id = o.id) AS f) AS fulfillments,
            (SELECT coalesce(json_agg(s ORDER BY s.shipped_at, s.id), '[]') FROM (
                 SELECT s.id, s.fulfillment_id, s.node, s.reference, s.shipped_at,
-                       s.amount,
+                       s.amount, {LOTS_OF_SHIPMENT} AS lots,
                        (SELECT coalesce(json_agg(p ORDER BY p.number), '[]') FROM (
                             SELECT p.number, p.carrier, p.service, p.tracking, p.weight_grams,
                                    p.delivered_at, p.lost_at, p.stopped_at,
                                    (SELECT coalesce(json_agg(sl ORDER BY sl.line), '[]') FROM (
-                                        SELECT line_number AS line, quantity, amount, lot,
+                                        SELECT line_number AS line, quantity, amount,
                                                coalesce(serials, '{{}}') AS serials
                                         FROM shipment_line
                                         WHERE order_id = o.id AND shipment_id = s.id

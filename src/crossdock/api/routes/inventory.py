@@ -54,6 +54,7 @@ from crossdock.engine.inbox import Inbound
 from crossdock.inventory import rules
 from crossdock.inventory.facts.station import inventory_address
 from crossdock.kernel.messages import Message
+from crossdock.model.checks import Findings
 from crossdock.model.messages import InventoryCounted, InventoryMoved, StockCount, StockMove
 from crossdock.model.problems import Problem
 from crossdock.model.validation import validate
@@ -237,7 +238,10 @@ def report_counts(
         source=data.source,
         as_of=data.as_of,
         node=data.node,
-        counts=tuple(StockCount(c.sku, data.node, c.quantity, c.bucket) for c in data.counts),
+        counts=tuple(
+            StockCount(c.sku, data.node, c.quantity, c.bucket, c.lot, c.expires_on)
+            for c in data.counts
+        ),
         full=data.full,
     )
     found = validate(message)
@@ -311,6 +315,7 @@ async def correct_stock(
         id=stored.id,
         sku=stored.sku,
         node=stored.node,
+        lot=stored.lot,
         bucket=stored.bucket,
         previous_quantity=stored.actual,
         quantity=stored.quantity,
@@ -391,7 +396,11 @@ def _flaws(
     flaws: list[list[Problem]] = []
     for one in asked:
         found = [] if one.node in nodes else [_unknown("node", "node", one.node)]
-        flaws.append(found if one.sku in skus else [*found, _unknown("sku", "product", one.sku)])
+        if one.sku not in skus:
+            found.append(_unknown("sku", "product", one.sku))
+        if one.lot:
+            Findings(found).key(one.lot, "", "lot")
+        flaws.append(found)
     return flaws
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
+from uuid import UUID
 
 import msgspec
 from litestar import Response, Router, get, post
@@ -16,9 +17,10 @@ from crossdock.api import feeds
 from crossdock.api.access.caller import Caller
 from crossdock.api.documents import answers
 from crossdock.api.feeds import CURSOR_OF_ANOTHER_LIFE
+from crossdock.api.filters import INVALID_FILTER
 from crossdock.api.first_answers import answer_once, lasting
 from crossdock.api.idempotency import REPLAYED, IdempotencyKey, identity
-from crossdock.api.pages import DEFAULT_LIMIT, Cursor, Limit
+from crossdock.api.pages import DEFAULT_LIMIT, Cursor, Limit, Page, decode_cursor, page_of
 from crossdock.api.problems import (
     IDEMPOTENCY_CONFLICT,
     NOT_FOUND,
@@ -31,6 +33,7 @@ from crossdock.api.services import Backend, Services
 from crossdock.api.shipments import store
 from crossdock.api.shipments.model import (
     MOST_EVENTS,
+    LotSent,
     ShipmentPage,
     ShipmentSeen,
     TrackingEvent,
@@ -94,6 +97,23 @@ def list_shipments(
         items = store.shipments(connection, [(row.order_id, row.id) for row in shown])
     place = seat.cursor(shown[-1].changed_in, shown[-1].id) if shown else seat.same()
     return ShipmentPage(items=items, next=place, more=len(rows) > limit)
+
+
+@get("/shipped-lots", opt=_READ, responses=answers(INVALID_FILTER), sync_to_thread=True)
+def list_shipped_lots(
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
+    sku: Annotated[str, QueryParameter(max_length=200)],
+    lot: Annotated[str, QueryParameter(max_length=200)],
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[LotSent]:
+    """List the orders and shipments that a lot left with: whom to tell when it is recalled."""
+    after = decode_cursor(cursor, UUID, UUID, int) if cursor else None
+    nodes = None if caller.nodes is None else sorted(caller.nodes)
+    with services.of(caller).reading() as connection:
+        rows = store.sent_of_lot(connection, sku, lot, nodes, after, limit + 1)
+    return page_of(rows, limit, lambda one: (one.order_id, one.shipment_id, one.line))
 
 
 @get("/shipments/{shipment:str}", opt=_READ, responses=answers(NOT_FOUND), sync_to_thread=True)
@@ -252,6 +272,8 @@ def _message(event: TrackingEvent, found: Found) -> Message:
 
 router = Router(
     "/v1",
-    route_handlers=with_examples([list_shipments, read_shipment, tell_tracking, tell_many]),
+    route_handlers=with_examples(
+        [list_shipments, list_shipped_lots, read_shipment, tell_tracking, tell_many]
+    ),
     tags=["shipments"],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -31,6 +31,17 @@ class PackageSeen(msgspec.Struct, frozen=True, kw_only=True):
     lines: Sequence[Units]
 
 
+class ShippedLot(msgspec.Struct, frozen=True, kw_only=True):
+    """Base units of one lot that left for an order line."""
+
+    line: int
+    sku: str
+    lot: str
+    expires_on: date | None
+    """Its last day of life, where it is known."""
+    quantity: int
+
+
 class ShipmentSeen(msgspec.Struct, frozen=True, kw_only=True):
     """What physically left a node at once."""
 
@@ -48,6 +59,23 @@ class ShipmentSeen(msgspec.Struct, frozen=True, kw_only=True):
     """What is charged for it, in minor units of `currency`."""
     currency: str
     packages: Sequence[PackageSeen]
+    lots: Sequence[ShippedLot]
+    """What of it was kept in lots."""
+
+
+class LotSent(msgspec.Struct, frozen=True, kw_only=True):
+    """Base units of a lot that left with a shipment."""
+
+    sku: str
+    lot: str
+    quantity: int
+    line: int
+    order_id: str
+    channel: str
+    order_number: str
+    shipment_id: str
+    node: str
+    shipped_at: datetime
 
 
 class ShipmentPage(msgspec.Struct, frozen=True, kw_only=True):

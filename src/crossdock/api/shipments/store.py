@@ -5,15 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
+from uuid import UUID
 
 import msgspec
 
 from crossdock.api.feeds import Seat
 from crossdock.api.feeds_store import Changed, at_nodes, behind
-from crossdock.api.shipments.model import ShipmentSeen
+from crossdock.api.shipments.model import LotSent, ShipmentSeen
 from crossdock.db import Connection
 
 _decode = msgspec.json.Decoder(ShipmentSeen).decode
+
+
+LOTS_OF_SHIPMENT = """(
+    SELECT coalesce(json_agg(json_build_object(
+               'line', l.line_number, 'sku', l.sku, 'lot', l.lot, 'expires_on', t.expires_on,
+               'quantity', l.quantity) ORDER BY l.line_number, l.sku, l.lot), '[]')
+    FROM shipped_lot l LEFT JOIN lot t USING (sku, lot)
+    WHERE l.order_id = s.order_id AND l.shipment_id = s.id)"""
+"""What of the shipment `s` was kept in lots."""
 
 
 def changed_shipments(
@@ -38,11 +48,12 @@ def changed_shipments(
 def shipments(connection: Connection, ids: Sequence[tuple[str, str]]) -> list[ShipmentSeen]:
     """Shipments by (order id, id), in the order given."""
     rows = connection.execute(
-        """
+        f"""
         SELECT row_to_json(item)::text FROM (
             SELECT s.id, s.order_id, o.channel, o.number AS order_number,
                    s.fulfillment_id AS work_id, s.node, s.reference, s.shipped_at, s.changed_at,
-                   s.amount, o.currency, packages.packages, wanted.place
+                   s.amount, o.currency, packages.packages, {LOTS_OF_SHIPMENT} AS lots,
+                   wanted.place
             FROM unnest(%s::uuid[], %s::uuid[]) WITH ORDINALITY AS wanted (order_id, id, place)
             JOIN shipment s ON s.order_id = wanted.order_id AND s.id = wanted.id
             JOIN sales_order o ON o.id = s.order_id
@@ -71,6 +82,46 @@ def shipments(connection: Connection, ids: Sequence[tuple[str, str]]) -> list[Sh
         prepare=True,
     ).fetchall()
     return [_decode(text) for (text,) in rows]
+
+
+LotPlace = tuple[UUID, UUID, int]
+"""Order, shipment, line."""
+
+
+def sent_of_lot(
+    connection: Connection,
+    sku: str,
+    lot: str,
+    nodes: Sequence[str] | None,
+    after: LotPlace | None,
+    limit: int,
+) -> list[LotSent]:
+    """What left of a lot, in the order of LotPlace, behind a place; `nodes` None are all."""
+    rows = connection.execute(
+        """
+        SELECT l.sku, l.lot, l.quantity, l.line_number, l.order_id, o.channel, o.number,
+               l.shipment_id, s.node, s.shipped_at
+        FROM shipped_lot l
+        JOIN shipment s ON s.order_id = l.order_id AND s.id = l.shipment_id
+        JOIN sales_order o ON o.id = l.order_id
+        WHERE l.sku = %(sku)s AND l.lot = %(lot)s
+          AND (%(nodes)s::text[] IS NULL OR s.node = ANY (%(nodes)s))
+          AND (%(order)s::uuid IS NULL OR (l.order_id, l.shipment_id, l.line_number)
+                                        > (%(order)s, %(shipment)s::uuid, %(line)s::numeric))
+        ORDER BY l.order_id, l.shipment_id, l.line_number LIMIT %(limit)s
+        """,
+        {
+            "sku": sku,
+            "lot": lot,
+            "nodes": None if nodes is None else list(nodes),
+            "order": after and after[0],
+            "shipment": after and after[1],
+            "line": after and after[2],
+            "limit": limit,
+        },
+    ).fetchall()
+    names = LotSent.__struct_fields__
+    return [LotSent(**dict(zip(names, row, strict=True))) for row in rows]
 
 
 class Found(NamedTuple):

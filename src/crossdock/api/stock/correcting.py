@@ -68,6 +68,7 @@ def _decide(
             one.correction.bucket,
             one.correction.expected_quantity,
             one.correction.quantity,
+            one.correction.lot,
         )
         for one in new
     ]
@@ -85,6 +86,7 @@ def _decide(
             bucket=one.correction.bucket,
             reason=one.correction.reason,
             actor=one.actor,
+            lot=one.correction.lot,
         )
         for one, what in zip(new, outcome.corrected, strict=True)
     ]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from crossdock.api.problems import ProblemError
-from crossdock.api.work.model import Key, Moment
+from crossdock.api.work.model import Key, Moment, Word
 from crossdock.inventory.rules import MOST_UNITS
 from crossdock.model.validation import MAX_MOVES
 
@@ -30,6 +30,8 @@ class StockLevel(msgspec.Struct, frozen=True, kw_only=True):
     node: str
     owner: str
     lot: str
+    expires_on: date | None
+    """The lot's last day of life, as told last."""
     sellable: int
     reserved: int | None = None
     available: int | None = None
@@ -58,6 +60,10 @@ class Move(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     to_bucket: Key
     reason: Annotated[str, Meta(max_length=200)] = ""
     occurred_at: Moment
+    lot: Word = ""
+    """GS1 AI 10. Units that leave without one are taken for those that would be over first."""
+    expires_on: date | None = None
+    """The lot's last day of life (GS1 AI 17), wherever it lies."""
 
 
 class Moves(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -88,6 +94,10 @@ class Count(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     sku: Key
     quantity: Units
     bucket: Bucket = "sellable"
+    lot: Word = ""
+    """GS1 AI 10. Without one, units of which no lot is known."""
+    expires_on: date | None = None
+    """The lot's last day of life (GS1 AI 17), wherever it lies."""
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -97,7 +107,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     node: Key
     as_of: Moment
     full: bool = False
-    """A SKU that is not named is zero."""
+    """A SKU or lot that is not named is zero."""
     counts: Annotated[tuple[Count, ...], Meta(max_length=MAX_MOVES)]
 
 
@@ -112,6 +122,7 @@ class CorrectionAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     sku: Key
     node: Key
+    lot: Word = ""
     bucket: Bucket = "sellable"
     expected_quantity: Units
     quantity: Units
@@ -125,6 +136,7 @@ class CorrectionMade(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     sku: str
     node: str
+    lot: str
     bucket: str
     previous_quantity: int
     quantity: int

@@ -28,9 +28,9 @@ def levels(
     """Levels by SKU, node, owner and lot, behind a place. `since`: those with a move since then."""
     rows = connection.execute(
         f"""
-        SELECT sku, node, owner, lot, sellable, reserved, available, damaged, quality_control,
-               in_transit, safety_stock, buffer, quarantined, sellable_as_of
-        FROM stock_level
+        SELECT sku, node, owner, lot, expires_on, sellable, reserved, available, damaged,
+               quality_control, in_transit, safety_stock, buffer, quarantined, sellable_as_of
+        FROM stock_level LEFT JOIN lot USING (sku, lot)
         WHERE (sku, node, owner, lot) > (%(sku_after)s, %(node_after)s, %(owner)s, %(lot)s)
           AND (%(nodes)s::text[] IS NULL OR node = ANY (%(nodes)s))
           AND (%(sku)s::text IS NULL OR sku = %(sku)s)
@@ -92,8 +92,10 @@ def levels_then(
         SELECT p.sku, p.node, p.owner, p.lot, p.sellable - coalesce(s.sellable, 0),
                p.damaged - coalesce(s.damaged, 0),
                p.quality_control - coalesce(s.quality_control, 0),
-               p.in_transit - coalesce(s.in_transit, 0)
-        FROM page p LEFT JOIN since s USING (sku, owner, lot) ORDER BY p.sku, p.node, p.owner, p.lot
+               p.in_transit - coalesce(s.in_transit, 0), t.expires_on
+        FROM page p LEFT JOIN since s USING (sku, owner, lot)
+        LEFT JOIN lot t ON t.sku = p.sku AND t.lot = p.lot
+        ORDER BY p.sku, p.node, p.owner, p.lot
         """,
         {
             "node": node,
@@ -112,6 +114,7 @@ def levels_then(
             node=row[1],
             owner=row[2],
             lot=row[3],
+            expires_on=row[8],
             sellable=int(row[4]),
             damaged=int(row[5]),
             quality_control=int(row[6]),
@@ -171,6 +174,7 @@ class StoredCorrection(NamedTuple):
     bucket: str
     reason: str
     actor: str
+    lot: str
 
 
 _CORRECTION = ", ".join(StoredCorrection._fields)
@@ -184,7 +188,7 @@ def save_corrections(connection: Connection, corrections: Sequence[StoredCorrect
         INSERT INTO stock_correction ({_CORRECTION})
         SELECT * FROM unnest(%s::uuid[], %s::timestamptz[], %s::int[], %s::int[], %s::int[],
                              %s::bool[], %s::text[], %s::text[], %s::text[], %s::text[],
-                             %s::text[])
+                             %s::text[], %s::text[])
         """,
         columns,
         prepare=True,

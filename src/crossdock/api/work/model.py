@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 
 import msgspec
@@ -148,6 +148,16 @@ class WorkTaken(msgspec.Struct, frozen=True):
     order_id: str
 
 
+class LotUnits(msgspec.Struct, frozen=True, kw_only=True):
+    """Base units of one lot."""
+
+    sku: str
+    lot: str
+    expires_on: date | None
+    """Its last day of life, where it is known."""
+    quantity: int
+
+
 class WorkLine(msgspec.Struct, frozen=True, kw_only=True):
     """Units of one order line at the node. Picked counts those packed, packed those shipped."""
 
@@ -162,6 +172,8 @@ class WorkLine(msgspec.Struct, frozen=True, kw_only=True):
     given_back: int
     to_ship: int
     """Units that are still here and still wanted, unless a recall asks for them."""
+    lots: Sequence[LotUnits]
+    """Which lots to take them of, where stock is kept in lots."""
 
 
 class Recall(msgspec.Struct, frozen=True, kw_only=True):

@@ -80,11 +80,22 @@ def work_items(connection: Connection, ids: Sequence[tuple[str, str]]) -> list[W
                            'line', l.line_number, 'sku', ol.sku, 'name', coalesce(d.name, ''),
                            'quantity', l.quantity, 'picked', l.picked, 'short', l.short,
                            'packed', l.packed, 'shipped', l.shipped, 'given_back', l.given_back,
-                           'to_ship', l.quantity - l.short - l.given_back - l.shipped)
+                           'to_ship', l.quantity - l.short - l.given_back - l.shipped,
+                           'lots', coalesce(lots.lots, '[]'))
                        ORDER BY l.line_number) AS lines
                 FROM fulfillment_line l
                 JOIN order_line ol ON ol.order_id = l.order_id AND ol.number = l.line_number
                 LEFT JOIN product d ON d.sku = ol.sku
+                LEFT JOIN LATERAL (
+                    SELECT json_agg(json_build_object(
+                               'sku', r.sku, 'lot', r.lot, 'expires_on', t.expires_on,
+                               'quantity', r.quantity) ORDER BY t.expires_on, r.sku, r.lot) AS lots
+                    FROM (SELECT sku, lot, sum(quantity) AS quantity FROM reservation
+                          WHERE order_id = f.order_id AND line_number = l.line_number
+                            AND node = f.node AND lot <> ''
+                            AND coalesce(fulfillment_id, f.id) = f.id
+                          GROUP BY sku, lot) AS r
+                    LEFT JOIN lot t USING (sku, lot)) AS lots ON f.closed_at IS NULL
                 WHERE l.order_id = f.order_id AND l.fulfillment_id = f.id) AS lines ON true
             LEFT JOIN LATERAL (
                 SELECT json_agg(json_build_object(

@@ -32,6 +32,12 @@ class Correction(NamedTuple):
     bucket: str
     expected: int
     quantity: int
+    lot: str = ""
+
+    @property
+    def key(self) -> LevelKey:
+        """The level it is about."""
+        return LevelKey(self.sku, self.node, "", self.lot)
 
 
 class Corrected(NamedTuple):
@@ -50,13 +56,13 @@ class Outcome(NamedTuple):
 
 def correct(tx: Transaction, corrections: Sequence[Correction]) -> Outcome:
     """Decide corrections in the order given, each on what the ones before have left."""
-    keys = {LevelKey(one.sku, one.node) for one in corrections}
+    keys = {one.key for one in corrections}
     levels = lock_levels(tx, keys)
-    missing = {
-        LevelKey(one.sku, one.node) for one in corrections if one.expected == 0 != one.quantity
-    }.difference(levels)
+    missing = {one.key for one in corrections if one.expected == 0 != one.quantity}.difference(
+        levels
+    )
     levels |= lock_levels(tx, missing, create=True)
-    corrected = [_decide(tx, levels.get(LevelKey(c.sku, c.node)), c) for c in corrections]
+    corrected = [_decide(tx, levels.get(c.key), c) for c in corrections]
     changed = save_levels(tx, levels.values())
     told = _follow_up(tx, changed, corrections[0].id) if changed else []
     tx.flush_books()

@@ -14,14 +14,17 @@ from typing import NamedTuple
 from crossdock.engine.capability import Delivery
 from crossdock.engine.transaction import Transaction
 from crossdock.inventory import rules
+from crossdock.inventory.facts import lots_store
 from crossdock.inventory.facts import store as facts_store
 from crossdock.inventory.facts.cases import Complaint
+from crossdock.inventory.facts.lots_store import Lots
 from crossdock.inventory.facts.moves import Terms, terms_of
 from crossdock.inventory.facts.store import Kept, SourceTerms
 from crossdock.inventory.model import LevelKey
-from crossdock.inventory.rules import LEVEL_BUCKETS, SELLABLE, Level
+from crossdock.inventory.rules import SELLABLE, Level
 from crossdock.inventory.store import StockBook, lock_levels, save_levels
 from crossdock.model.messages import InventoryCounted, StockCount
+from crossdock.model.stock import LEVEL_BUCKETS
 
 
 class Number(NamedTuple):
@@ -90,7 +93,8 @@ def _numbers(
     nodes = {count.node for count in counts}
     authorities = facts_store.authorities(tx, nodes)
     full = {count.node for count in counts if count.full}
-    stocked = facts_store.stocked_skus(tx, full) if full else {}
+    stocked = facts_store.stocked(tx, full) if full else {}
+    in_lots = lots_store.lots_at(tx, _without_lot(counts))
     numbers: list[Number] = []
     for position, count in enumerate(counts):
         said = dict.fromkeys(LEVEL_BUCKETS)
@@ -101,11 +105,11 @@ def _numbers(
             for b in said
         }
         for item in (*count.counts, *_zeros(count, of_bucket[SELLABLE], stocked)):
-            refusal = _refusal_of(item, count)
+            refusal = _refusal_of(item, count) or _lot_refusal(item, count, in_lots)
             if refusal is not None:
                 complaints.append(_refused(deliveries[position], count, item, refusal))
                 continue
-            key = LevelKey(item.sku, count.node)
+            key = LevelKey(item.sku, count.node, "", item.lot)
             bucket = item.bucket
             numbers.append(
                 Number(position, key, bucket, item.quantity, of_bucket[bucket], believed[bucket])
@@ -114,16 +118,16 @@ def _numbers(
 
 
 def _zeros(
-    count: InventoryCounted, terms: SourceTerms, stocked: Mapping[str, Sequence[str]]
+    count: InventoryCounted, terms: SourceTerms, stocked: Mapping[str, Sequence[tuple[str, str]]]
 ) -> Iterable[StockCount]:
-    """A SKU missing from a full file is zero; only a source that sends full files may say so."""
+    """A SKU or lot missing from a full file is zero; only a source of full files may say so."""
     if not (count.full and terms.full_files):
         return ()
-    named = {item.sku for item in count.counts if item.bucket == SELLABLE}
+    named = {(item.sku, item.lot) for item in count.counts if item.bucket == SELLABLE}
     return [
-        StockCount(sku, count.node, 0)
-        for sku in sorted(stocked.get(count.node, ()))
-        if sku not in named
+        StockCount(sku, count.node, 0, lot=lot)
+        for sku, lot in sorted(stocked.get(count.node, ()))
+        if (sku, lot) not in named
     ]
 
 
@@ -136,6 +140,27 @@ def _refusal_of(item: StockCount, count: InventoryCounted) -> str | None:
     if not 0 <= item.quantity <= rules.MOST_UNITS:
         return f"quantity {item.quantity} is not between 0 and {rules.MOST_UNITS}"
     return None
+
+
+def _without_lot(counts: Iterable[InventoryCounted]) -> set[tuple[str, str]]:
+    """The (SKU, node) of numbers that could be meant as a sum over lots."""
+    return {
+        (item.sku, count.node)
+        for count in counts
+        if not count.full
+        for item in count.counts
+        if not item.lot
+    }
+
+
+def _lot_refusal(item: StockCount, count: InventoryCounted, in_lots: Lots) -> str | None:
+    """A sum of units that are known lot by lot would count them twice."""
+    if item.lot or count.full:
+        return None
+    lots = [lot for lot, holds_any in in_lots.get((item.sku, count.node), ()) if holds_any]
+    if not lots or any(other.lot and other.sku == item.sku for other in count.counts):
+        return None
+    return f"it lies there in lots ({', '.join(lots[:10])}): a number is needed for each"
 
 
 def _refused(delivery: Delivery, count: InventoryCounted, item: StockCount, why: str) -> Complaint:
@@ -152,9 +177,9 @@ class _LeftOut:
 
     def __init__(
         self,
-        kept: dict[tuple[int, str], Kept],
-        held: dict[tuple[int, str], int],
-        shipped: dict[tuple[int, str], int],
+        kept: dict[tuple[int, str, str], Kept],
+        held: dict[tuple[int, str, str], int],
+        shipped: dict[tuple[int, str, str], int],
         picked: dict[LevelKey, int],
         reserved: dict[LevelKey, int],
     ) -> None:
@@ -197,14 +222,14 @@ class _LeftOut:
 
     def kept_of(self, number: Number) -> int:
         """Net moves of the bucket that occurred after the count."""
-        kept = self._kept.get((number.place, number.key.sku))
+        kept = self._kept.get((number.place, number.key.sku, number.key.lot))
         return 0 if kept is None else int(getattr(kept, number.bucket))
 
     def of(self, number: Number) -> int:
         """Units that were sellable at the time of the count and are not in its number."""
         if number.bucket != SELLABLE:
             return 0
-        place = (number.place, number.key.sku)
+        place = (number.place, number.key.sku, number.key.lot)
         units = -self._shipped.get(place, 0) if not number.terms.contains_our_shipments else 0
         if number.terms.meaning == "physical_less_picked":
             units += self._picked.get(number.key, 0) - self._kept.get(place, Kept()).picked
@@ -225,7 +250,7 @@ def _keep_readings(
     for number in numbers:
         count, level = counts[number.place], levels.get(number.key)
         held = 0 if level is None else int(getattr(level, number.bucket))
-        identity = (count.source, count.node, number.key.sku, number.bucket)
+        identity = (count.source, count.node, number.key.sku, number.bucket, number.key.lot)
         if identity not in rows or latest[identity] <= count.as_of:
             latest[identity] = count.as_of
             rows[identity] = (*identity, count.as_of, number.quantity, held)

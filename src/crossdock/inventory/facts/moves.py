@@ -17,10 +17,10 @@ from crossdock.engine.transaction import Transaction
 from crossdock.inventory import rules
 from crossdock.inventory.facts import store as facts_store
 from crossdock.inventory.facts.cases import Complaint
+from crossdock.inventory.facts.lots import book_facts
 from crossdock.inventory.facts.store import SourceTerms
 from crossdock.inventory.model import Move
 from crossdock.inventory.rules import Level
-from crossdock.inventory.store import apply_moves
 from crossdock.model.messages import InventoryMoved, StockMove
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -54,7 +54,7 @@ def take_moves(
                 complaints.append(_refused(sighting, move, refusal))
             elif not (source in repeating and _repeats_us(terms, source, move)):
                 moves.append(_to_book(move, source))
-    return apply_moves(tx, moves) if moves else []
+    return book_facts(tx, moves) if moves else []
 
 
 def _sightings(delivery: Delivery) -> Iterator[Sighting]:
@@ -178,4 +178,6 @@ def _to_book(move: StockMove, source: str) -> Move:
         move.occurred_at,
         source,
         move.move_id,
+        "",
+        move.lot,
     )

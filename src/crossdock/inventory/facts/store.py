@@ -72,11 +72,12 @@ def fingerprints_of(tx: Transaction, hashes: Sequence[str]) -> dict[str, int]:
 def booked_move(tx: Transaction, source: str, move_id: str) -> tuple[Any, ...] | None:
     """What the ledger has of a source's move: sku, node, quantity, buckets, reason, occurred_at.
 
-    Reads much; for the rare report that two moves have one id.
+    Units of several lots are summed. Reads much; for the rare report that two moves have one id.
     """
     rows = tx.fetch(
-        "SELECT sku, node, quantity, from_bucket, to_bucket, reason, occurred_at"
-        " FROM stock_ledger WHERE source = %s AND source_move_id = %s LIMIT 1",
+        "SELECT sku, node, sum(quantity)::int, from_bucket, to_bucket, reason, occurred_at"
+        " FROM stock_ledger WHERE source = %s AND source_move_id = %s"
+        " GROUP BY sku, node, from_bucket, to_bucket, reason, occurred_at LIMIT 1",
         (source, move_id),
     )
     return rows[0] if rows else None
@@ -116,15 +117,15 @@ class Kept(NamedTuple):
 
 def moved_since(
     tx: Transaction, counts: Sequence[tuple[int, str, datetime]]
-) -> dict[tuple[int, str], Kept]:
-    """Net moves that occurred after each (number, node, time), by (number, sku).
+) -> dict[tuple[int, str, str], Kept]:
+    """Net moves that occurred after each (number, node, time), by (number, sku, lot).
 
-    Our own corrections are left out: they are no events of the world. Levels with an owner or lot
-    are not what feeds count.
+    Our own corrections are left out: they are no events of the world. Levels with an owner are not
+    what feeds count.
     """
     rows = tx.fetch(
         """
-        SELECT c.number, l.sku,
+        SELECT c.number, l.sku, l.lot,
             sum(l.quantity * ((l.to_bucket IN ('free', 'reserved', 'picked'))::int
                             - (l.from_bucket IN ('free', 'reserved', 'picked'))::int)),
             sum(l.quantity * ((l.to_bucket = 'damaged')::int - (l.from_bucket = 'damaged')::int)),
@@ -136,54 +137,54 @@ def moved_since(
         FROM unnest(%s::int[], %s::text[], %s::timestamptz[]) AS c (number, node, as_of)
         JOIN stock_ledger l ON l.node = c.node AND l.occurred_at > c.as_of
         WHERE NOT (l.from_bucket IN ('free', 'reserved') AND l.to_bucket IN ('free', 'reserved'))
-          AND NOT (l.source = '' AND l.reason = ANY(%s::text[])) AND l.owner = '' AND l.lot = ''
-        GROUP BY c.number, l.sku
+          AND NOT (l.source = '' AND l.reason = ANY(%s::text[])) AND l.owner = ''
+        GROUP BY c.number, l.sku, l.lot
         """,
         (*_columns(counts, 3), list(BOOKKEEPING)),
     )
-    return {(row[0], row[1]): Kept(*(int(units) for units in row[2:])) for row in rows}
+    return {(row[0], row[1], row[2]): Kept(*(int(units) for units in row[3:])) for row in rows}
 
 
 def held_since(
     tx: Transaction, counts: Sequence[tuple[int, str, datetime]]
-) -> dict[tuple[int, str], int]:
-    """Net units that became reserved or picked after each (number, node, time), by (number, sku).
+) -> dict[tuple[int, str, str], int]:
+    """Net units reserved or picked after each (number, node, time), by (number, sku, lot).
 
     For the rare source that subtracts our reservations; finds its rows by their time alone.
     """
     rows = tx.fetch(
         """
-        SELECT c.number, l.sku,
+        SELECT c.number, l.sku, l.lot,
             sum(l.quantity * ((l.to_bucket IN ('reserved', 'picked'))::int
                             - (l.from_bucket IN ('reserved', 'picked'))::int))
         FROM unnest(%s::int[], %s::text[], %s::timestamptz[]) AS c (number, node, as_of)
         JOIN stock_ledger l ON l.node = c.node AND l.occurred_at > c.as_of
-        WHERE l.owner = '' AND l.lot = ''
-        GROUP BY c.number, l.sku
+        WHERE l.owner = ''
+        GROUP BY c.number, l.sku, l.lot
         """,
         _columns(counts, 3),
     )
-    return {(number, sku): int(units) for number, sku, units in rows}
+    return {(number, sku, lot): int(units) for number, sku, lot, units in rows}
 
 
 def our_shipments(
     tx: Transaction, counts: Sequence[tuple[int, str, datetime, datetime]]
-) -> dict[tuple[int, str], int]:
-    """Units we shipped in each (number, node, after, until), by (number, sku)."""
+) -> dict[tuple[int, str, str], int]:
+    """Units we shipped in each (number, node, after, until), by (number, sku, lot)."""
     rows = tx.fetch(
         """
-        SELECT c.number, l.sku, sum(l.quantity)
+        SELECT c.number, l.sku, l.lot, sum(l.quantity)
         FROM unnest(%s::int[], %s::text[], %s::timestamptz[], %s::timestamptz[])
              AS c (number, node, after, until)
         JOIN stock_ledger l ON l.node = c.node AND l.occurred_at > c.after
                            AND l.occurred_at <= c.until
         WHERE NOT (l.from_bucket IN ('free', 'reserved') AND l.to_bucket IN ('free', 'reserved'))
-          AND l.source = '' AND l.reason = %s AND l.owner = '' AND l.lot = ''
-        GROUP BY c.number, l.sku
+          AND l.source = '' AND l.reason = %s AND l.owner = ''
+        GROUP BY c.number, l.sku, l.lot
         """,
         (*_columns(counts, 4), SHIPPED),
     )
-    return {(number, sku): int(units) for number, sku, units in rows}
+    return {(number, sku, lot): int(units) for number, sku, lot, units in rows}
 
 
 def picked_now(tx: Transaction, keys: Collection[LevelKey]) -> dict[LevelKey, int]:
@@ -202,38 +203,38 @@ def picked_now(tx: Transaction, keys: Collection[LevelKey]) -> dict[LevelKey, in
     return {LevelKey(*row[:4]): int(row[4]) for row in rows}
 
 
-def stocked_skus(tx: Transaction, nodes: Collection[str]) -> dict[str, list[str]]:
-    """SKUs that have a level at each of these nodes, without owner and lot."""
+def stocked(tx: Transaction, nodes: Collection[str]) -> dict[str, list[tuple[str, str]]]:
+    """The (SKU, lot) that have a level at each of these nodes, without owner."""
     rows = tx.fetch(
-        "SELECT node, array_agg(sku) FROM stock_level"
-        " WHERE node = ANY(%s::text[]) AND owner = '' AND lot = '' GROUP BY node",
+        "SELECT node, array_agg(sku), array_agg(lot) FROM stock_level"
+        " WHERE node = ANY(%s::text[]) AND owner = '' GROUP BY node",
         (sorted(nodes),),
     )
-    return dict(rows)
+    return {node: list(zip(skus, lots, strict=True)) for node, skus, lots in rows}
 
 
 def save_readings(tx: Transaction, rows: Sequence[Sequence[Any]]) -> None:
-    """Keep (source, node, sku, bucket, as_of, quantity, held) of sources that are not believed.
+    """Keep (source, node, sku, bucket, lot, as_of, quantity, held) of sources not believed.
 
     The latest one stays; each key may appear once.
     """
     tx.execute(
         """
-        INSERT INTO stock_reading AS r (source, node, sku, bucket, as_of, quantity, held,
+        INSERT INTO stock_reading AS r (source, node, sku, bucket, lot, as_of, quantity, held,
                                         recorded_at)
-        SELECT n.*, %s FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[],
+        SELECT n.*, %s FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
                                    %s::timestamptz[], %s::int[], %s::int[]) AS n
-        ON CONFLICT (source, node, sku, bucket) DO UPDATE
+        ON CONFLICT (source, node, sku, bucket, lot) DO UPDATE
         SET as_of = excluded.as_of, quantity = excluded.quantity, held = excluded.held,
             recorded_at = excluded.recorded_at
         WHERE excluded.as_of >= r.as_of
         """,
-        (tx.now, *_columns(sorted(rows, key=_identity), 7)),
+        (tx.now, *_columns(sorted(rows, key=_identity), 8)),
     )
 
 
 def _identity(reading: Sequence[Any]) -> tuple[Any, ...]:
-    return tuple(reading[:4])
+    return tuple(reading[:5])
 
 
 def breakable(tx: Transaction, keys: Collection[LevelKey]) -> dict[LevelKey, list[Breakable]]:

@@ -9,6 +9,7 @@ from typing import assert_never
 from crossdock.engine.capability import Delivery, Issued, Outgoing
 from crossdock.engine.process import Address
 from crossdock.engine.transaction import Transaction
+from crossdock.inventory.facts.lots import book_facts
 from crossdock.inventory.facts.shortages import break_reservations, serve_backorders
 from crossdock.inventory.facts.station import ORDERS
 from crossdock.inventory.model import (
@@ -71,6 +72,10 @@ class _Work:
         self.tx = tx
         self.book = tx.book(ReservationBook)
         self.moves: list[Move] = []
+        self.unplaced: list[Move] = []
+        """Moves of units that were reserved nowhere any more."""
+        self.lots: dict[tuple[str, str, int, str, str], int] = {}
+        """Units that left by order, shipment, line, SKU and lot."""
         self.unqueued: set[str] = set()
         """SKUs of queued units that were given up."""
 
@@ -81,6 +86,8 @@ class _Work:
             each.reply(self._answer_one(command))
             for each, command in zip(issued, commands, strict=True)
         ]
+        if self.lots:
+            store.add_shipped_lots(self.tx, self.lots)
         return answers + self._tell_others(issued[-1].cause)
 
     def _tell_others(self, cause: Delivery) -> list[Outgoing]:
@@ -89,6 +96,9 @@ class _Work:
         What was given up may be what a backorder waits for.
         """
         levels = apply_moves(self.tx, self.moves) if self.moves else []
+        if self.unplaced:
+            again = book_facts(self.tx, self.unplaced)
+            levels = list({level.key: level for level in (*levels, *again)}.values())
         told: list[ShortageFound | StockArrived] = [
             shortage.found for shortage in break_reservations(self.tx, levels)
         ]
@@ -232,6 +242,9 @@ class _Work:
             node=command.node,
             at=command.shipped_at,
         )
+        if promised.lot:
+            key = (command.order_id, command.shipment_id, promised.line, promised.sku, promised.lot)
+            self.lots[key] = self.lots.get(key, 0) + promised.quantity
         self.book.remove(promised)
 
     def _move(
@@ -248,7 +261,8 @@ class _Work:
         """Note a move of these units; it is booked at the end of the round."""
         where = node or promised.node
         assert where is not None, "units move at a node"
-        self.moves.append(
+        moves = self.unplaced if promised.node is None else self.moves
+        moves.append(
             Move(
                 promised.sku,
                 where,

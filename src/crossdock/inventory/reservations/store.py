@@ -7,7 +7,7 @@ is what was read, and else the batch is tried again as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from crossdock.engine.transaction import Transaction
@@ -223,3 +223,11 @@ def take_seat(tx: Transaction) -> int | None:
     """
     others = tx.fetch("SELECT take_demand_seat()")[0][0]
     return None if others is None else int(others)
+
+
+def add_shipped_lots(tx: Transaction, units: Mapping[tuple[str, str, int, str, str], int]) -> None:
+    """Note what left of which lots, by (order, shipment, line, SKU, lot)."""
+    tx.copy(
+        "shipped_lot (order_id, shipment_id, line_number, sku, lot, quantity)",
+        ((*key, quantity) for key, quantity in sorted(units.items())),
+    )
