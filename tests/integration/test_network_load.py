@@ -33,6 +33,12 @@ def test_the_starter_is_loaded_and_loaded_again_without_touching_its_stock(
     connection.rollback()
     assert "6 nodes, 21 products and 2 channels" in first and stock is not None
     assert {node.code for node in network.nodes} >= {"dc-columbus", "store-boston"}
+    lots = connection.execute(
+        "SELECT lot, sellable FROM lot JOIN stock_level USING (sku, lot)"
+        " WHERE sku = 'TEA-TIN' ORDER BY lot"
+    ).fetchall()
+    connection.rollback()
+    assert lots == [("T2509", 20), ("T2605", 15), ("T2611", 40)]
     assert "the stock stays as it is" in run("network", "load", str(tmp_path / "shop"))
     assert connection.execute("SELECT sum(sellable) FROM stock_level").fetchone() == stock
     assert "invariants hold" in run("check")
@@ -67,3 +73,55 @@ def test_a_network_with_mistakes_changes_nothing(
 
     assert result.exit_code != 0 and "problems" in result.output
     assert load_network(connection).nodes == ()
+
+
+def test_other_buckets_and_lots_of_a_network_are_loaded_too(
+    tmp_path: Path, database_url: str, connection: db.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CROSSDOCK_DATABASE_URL", database_url)
+    run("init", str(tmp_path / "shop"))
+    more = tmp_path / "shop" / "network" / "more.toml"
+    more.write_text(
+        '[[stock]]\nnode = "store-boston"\nbucket = "damaged"\nquantities = {LAMP-BRASS = 2}\n'
+        '[[lot]]\nnode = "store-boston"\nsku = "CANDLE-CEDAR"\nlot = "C1"\nquantity = 6\n'
+    )
+    run("network", "load", str(tmp_path / "shop"))
+    rows = connection.execute(
+        "SELECT sku, lot, sellable, damaged FROM stock_level WHERE node = 'store-boston'"
+        " AND (damaged > 0 OR lot <> '') ORDER BY sku"
+    ).fetchall()
+    connection.rollback()
+    assert rows == [("CANDLE-CEDAR", "C1", 6, 0), ("LAMP-BRASS", "", 7, 2)]
+    assert "invariants hold" in run("check")
+
+
+WRONG_STOCK = {
+    'bucket = "shelf"\nquantities = {LAMP-BRASS = 2}': "'shelf' is no bucket",
+    'owner = "acme"\nquantities = {LAMP-BRASS = 2}': "There is no legal_entity 'acme'",
+}
+
+
+@pytest.mark.parametrize("stock", WRONG_STOCK)
+def test_stock_that_cannot_be_is_named(
+    tmp_path: Path, stock: str, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CROSSDOCK_DATABASE_URL", database_url)
+    run("init", str(tmp_path / "shop"))
+    more = tmp_path / "shop" / "network" / "more.toml"
+    more.write_text(f'[[stock]]\nnode = "store-boston"\n{stock}\n')
+    result = CliRunner().invoke(app, ["network", "load", str(tmp_path / "shop")])
+    assert result.exit_code != 0 and WRONG_STOCK[stock] in " ".join(result.output.split())
+
+
+def test_a_lot_with_two_dates_is_named(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CROSSDOCK_DATABASE_URL", database_url)
+    run("init", str(tmp_path / "shop"))
+    more = tmp_path / "shop" / "network" / "more.toml"
+    more.write_text(
+        '[[lot]]\nnode = "store-boston"\nsku = "TEA-TIN"\nlot = "T2611"\nquantity = 6\n'
+        "expires_on = 2029-01-01\n"
+    )
+    result = CliRunner().invoke(app, ["network", "load", str(tmp_path / "shop")])
+    assert result.exit_code != 0 and "A lot has one date everywhere." in result.output

@@ -33,6 +33,7 @@ from crossdock.catalog.model import (
     Network,
     Node,
     NodeGroup,
+    NodeLot,
     NodeProduct,
     NodeStock,
     Product,
@@ -58,6 +59,7 @@ _FIELD_OF: dict[type[Record], str] = {
     Channel: "channels",
     Listing: "listings",
     NodeStock: "stock",
+    NodeLot: "lots",
 }
 _KINDS = {str(record.__struct_config__.tag): record for record in _FIELD_OF}
 ONE_ZONE = "main"

@@ -375,6 +375,17 @@ class NodeStock(Record, frozen=True, kw_only=True, tag="stock"):
     owner: str = ""
 
 
+class NodeLot(Record, frozen=True, kw_only=True, tag="lot"):
+    """Sellable units of one lot at a node at first; inventory takes them, too."""
+
+    sku: str
+    node: str
+    lot: str
+    quantity: int
+    expires_on: date | None = None
+    """The lot's last day of life, wherever it lies."""
+
+
 class Network(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything a network folder or file says, in its order."""
 
@@ -391,6 +402,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     channels: tuple[Channel, ...] = ()
     listings: tuple[Listing, ...] = ()
     stock: tuple[NodeStock, ...] = ()
+    lots: tuple[NodeLot, ...] = ()
 
 
 class Versions(msgspec.Struct, frozen=True, kw_only=True):

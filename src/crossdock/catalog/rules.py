@@ -16,7 +16,9 @@ from crossdock.catalog.model import (
     Listing,
     Network,
     Node,
+    NodeLot,
     NodeProduct,
+    NodeStock,
     Product,
     ProductKind,
     ScopeSwitch,
@@ -24,6 +26,7 @@ from crossdock.catalog.model import (
 from crossdock.model.checks import Findings
 from crossdock.model.orders import Method
 from crossdock.model.problems import Problem
+from crossdock.model.stock import LEVEL_BUCKETS
 from crossdock.model.text import unstorable
 
 UNKNOWN_REFERENCE = "unknown_reference"
@@ -57,13 +60,8 @@ def problems_of(network: Network, known: Network | None = None) -> list[Problem]
     for channel in network.channels:
         _check_channel(channel, names, found)
     _check_listings(network.listings, names, found)
-    for stock in network.stock:
-        at = f"stock of {stock.node}."
-        names.check("node", stock.node, found, at, "node")
-        for sku, quantity in stock.quantities.items():
-            if quantity < 0 or sku not in names.of["product"]:
-                names.check("product", sku, found, at, "quantities")
-                found.quantity(quantity, at, f"quantities.{sku}", least=0)
+    _check_stock(network.stock, names, found)
+    _check_lots(network.lots, names, found)
     return problems
 
 
@@ -109,6 +107,7 @@ def _check_once(network: Network, found: Findings) -> None:
         ),
         "gtin": (product.gtin for product in network.products if product.gtin),
         "stock": (f"{s.node} {s.bucket} {s.owner}".rstrip() for s in network.stock),
+        "lot": (f"{each.lot} of {each.sku} at {each.node}" for each in network.lots),
     }
     for kind, values in keys.items():
         for value, count in Counter(values).items():
@@ -116,6 +115,34 @@ def _check_once(network: Network, found: Findings) -> None:
                 found.add(
                     f"{kind} {value}", "duplicate", f"It is there {count} times.", "Keep one."
                 )
+
+
+def _check_stock(stocks: Iterable[NodeStock], names: _Names, found: Findings) -> None:
+    for stock in stocks:
+        at = f"stock of {stock.node}."
+        names.check("node", stock.node, found, at, "node")
+        names.check("legal_entity", stock.owner, found, at, "owner")
+        if stock.bucket not in LEVEL_BUCKETS:
+            said = f"{stock.bucket[:60]!r} is no bucket that is counted."
+            found.add(f"{at}bucket", "unknown_bucket", said, f"One of {', '.join(LEVEL_BUCKETS)}.")
+        for sku, quantity in stock.quantities.items():
+            if quantity < 0 or sku not in names.of["product"]:
+                names.check("product", sku, found, at, "quantities")
+                found.quantity(quantity, at, f"quantities.{sku}", least=0)
+
+
+def _check_lots(lots: Iterable[NodeLot], names: _Names, found: Findings) -> None:
+    dates: dict[tuple[str, str], date | None] = {}
+    for lot in lots:
+        at = f"lot {lot.lot} of {lot.sku} at {lot.node}."
+        names.check("node", lot.node, found, at, "node")
+        names.check("product", lot.sku, found, at, "sku")
+        found.key(lot.lot, at, "lot")
+        found.quantity(lot.quantity, at, "quantity", least=0)
+        known = dates.setdefault((lot.sku, lot.lot), lot.expires_on)
+        if known != lot.expires_on:
+            said = f"Elsewhere its last day is {known}."
+            found.add(f"{at}expires_on", "two_dates", said, "A lot has one date everywhere.")
 
 
 def _check_node(node: Node, names: _Names, found: Findings) -> None:

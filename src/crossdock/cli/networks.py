@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from crossdock.importers.locations import read_locations
 from crossdock.importers.networks import open_network
 from crossdock.importers.text import Reading
 from crossdock.kernel.errors import SettingRefused
-from crossdock.simulator.opening_store import load_stock
+from crossdock.simulator.opening import open_stock
 from crossdock.simulator.retailer import RetailerPlan, make_retailer, write_retailer
 from crossdock.simulator.store import is_unused
 
@@ -43,7 +44,9 @@ def load(
     with open_database(context) as database, connect(database) as connection:
         save_records(connection, known.network)
         ensure_zone_shards(connection, [zone.code for zone in known.network.zones])
-        levels = load_stock(connection, known.stock.by_node()) if is_unused(connection) else None
+        levels = None
+        if is_unused(connection):
+            levels = open_stock(connection, known.stock, known.network, datetime.now(UTC))
         connection.commit()
         stock = "the stock stays as it is" if levels is None else f"{levels} stock levels"
         output.print(

@@ -78,6 +78,7 @@ _OBJECTS: dict[str, tuple[type[msgspec.Struct], ...]] = {
         catalog.NodeProduct,
         catalog.Channel,
         catalog.Listing,
+        catalog.NodeLot,
         catalog.NodeStock,
     ),
 }

@@ -29,6 +29,7 @@ class Known(msgspec.Struct, frozen=True):
     """Master data and stock that came with the orders; empty parts are filled."""
 
     network: Network = Network()
+    """Its `stock` is what `stock` has no columns for: other buckets and owners."""
     stock: StockColumns = msgspec.field(default_factory=empty)
 
 

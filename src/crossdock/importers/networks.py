@@ -12,7 +12,7 @@ from crossdock.importers.errors import UnusableInput
 from crossdock.importers.gathering import Known
 from crossdock.importers.locations import read_locations
 from crossdock.importers.rejects import Rejects
-from crossdock.importers.stock import empty, from_records
+from crossdock.importers.stock import empty, from_records, is_plain
 from crossdock.importers.text import Reading
 
 SHOWN_PROBLEMS = 10
@@ -49,5 +49,6 @@ def open_network(
             f"The network {path} has {count}.",
             advice=shown + (f"\n  … and {more} more." if more > 0 else ""),
         )
+    others = tuple(stock for stock in read.network.stock if not is_plain(stock))
     stock = from_records(read.network.stock) if read.network.stock else empty()
-    return Known(network=msgspec.structs.replace(read.network, stock=()), stock=stock)
+    return Known(network=msgspec.structs.replace(read.network, stock=others), stock=stock)

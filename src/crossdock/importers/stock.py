@@ -87,11 +87,16 @@ def columns(
     return StockColumns(nodes, skus, node[order], sku[order], quantity[order])
 
 
+def is_plain(stock: NodeStock) -> bool:
+    """Whether it is sellable units of no owner of their own."""
+    return stock.bucket == "sellable" and not stock.owner
+
+
 def from_records(stocks: Iterable[NodeStock]) -> StockColumns:
-    """The sellable stock of a network file; several records of a pair add up."""
+    """The plain ones as columns; several records of a pair add up."""
     sums: dict[tuple[str, str], int] = {}
     for stock in stocks:
-        if stock.bucket != "sellable":
+        if not is_plain(stock):
             continue
         for sku, quantity in stock.quantities.items():
             key = (stock.node, sku)

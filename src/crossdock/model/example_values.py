@@ -192,6 +192,7 @@ BY_TYPE: dict[str, dict[str, object]] = {
         "attributes": {"lumen.format": "flagship"},
     },
     "NodeGroup": {"code": "boston", "kind": "district", "name": "Greater Boston"},
+    "NodeLot": {"lot": "L2609", "quantity": 12, "expires_on": date(2027, 3, 31)},
     "NodeProduct": {"safety_stock": 3, "buffer": 0, "cost": 3_200},
     "NodeStock": {"quantities": {"BULB-E27": 40, "LAMP-BRASS": 3}},
     "OrderScreened": {"suspicions": ("velocity",)},

@@ -15,11 +15,12 @@ from crossdock.importers import Dataset
 from crossdock.kernel.clock import Clock
 from crossdock.model.outside import OutsideOrder, take_apart
 from crossdock.ordering.intake import take_orders
-from crossdock.simulator import opening_store, store
+from crossdock.simulator import store
 from crossdock.simulator.agenda import Agenda
 from crossdock.simulator.arrivals import ArrivalQueue, TakeOrders
 from crossdock.simulator.carriers import CarrierHabits, Carriers
 from crossdock.simulator.chance import Chance
+from crossdock.simulator.opening import open_stock
 from crossdock.simulator.people import (
     CustomerHabits,
     Customers,
@@ -102,7 +103,7 @@ def open_retailer(
     network = dataset.network
     catalog_store.save_network(connection, network)
     engine_store.ensure_zone_shards(connection, [zone.code for zone in network.zones])
-    levels = opening_store.load_stock(connection, dataset.stock.by_node())
+    levels = open_stock(connection, dataset.stock, network, now)
     if policy is not None:
         activate(connection, load_version(connection, *policy, now).version, now)
     connection.commit()
