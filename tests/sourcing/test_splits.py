@@ -182,6 +182,43 @@ def test_a_substitute_is_sent_where_the_customer_allows_it() -> None:
     assert allowed.chosen.nodes[0].lines == (PlannedLine(1, "torch", 1, 1, "lamp"),)
 
 
+def test_a_kit_has_substitutes_and_is_one() -> None:
+    kit = msgspec.structs.replace(KIT, substitutes=("hamper",))
+    hamper = sku("hamper", substitutes=("picnic",))
+    [plain] = decide(
+        [order(("picnic", 2), substitutes_allowed=True)],
+        {"basket": {"east": 2}, "cup": {"east": 7}, "hamper": {"east": 2}},
+        [EAST],
+        products=[kit, hamper],
+    )
+    [whole] = decide(
+        [order(("hamper", 2), substitutes_allowed=True)],
+        {"basket": {"east": 2}, "cup": {"east": 8}, "hamper": {"east": 1}},
+        [EAST],
+        products=[kit, hamper],
+    )
+    assert plain.chosen.nodes[0].lines == (PlannedLine(1, "hamper", 2, 2, "picnic"),)
+    assert set(whole.chosen.nodes[0].lines) == {
+        PlannedLine(1, "basket", 2, 2, "picnic"),
+        PlannedLine(1, "cup", 2, 8, "picnic"),
+    }
+
+
+def test_a_node_that_may_not_send_the_line_has_neither_product_nor_substitute() -> None:
+    lamp = sku("lamp", substitutes=("torch", "lantern"))
+    held = {"lamp": {"east": 1}, "torch": {"east": 1}, "lantern": {"west": 1}}
+    demand = msgspec.structs.replace(
+        order(("lamp", 1), substitutes_allowed=True),
+        lines=(DemandLine(1, "lamp", 1, 1, 0, ("east",)),),
+    )
+    [decision] = decide([demand], held, [EAST, WEST], products=[lamp])
+    assert shares(decision) == {"west": {"lantern": 1}}
+
+    chosen = order(("lamp", 1), substitutes_allowed=True, only_nodes=("west",))
+    [decision] = decide([chosen], held, [EAST, WEST], products=[lamp])
+    assert shares(decision) == {"west": {"lantern": 1}}
+
+
 def test_a_policy_may_forbid_substitutes() -> None:
     lamp = sku("lamp", substitutes=("torch",))
     rules = policy(unfilled=msgspec.structs.replace(policy().unfilled, substitutes=False))

@@ -280,7 +280,7 @@ class PlannedLine(msgspec.Struct, frozen=True, array_like=True):
     taken: int
     """Units of `sku` taken from stock."""
     instead_of: str = ""
-    """The kit or the product the customer ordered, when `sku` is another."""
+    """The kit that `sku` is a component of, else the product ordered in whose place it is sent."""
 
 
 class PlannedNode(msgspec.Struct, frozen=True, array_like=True):

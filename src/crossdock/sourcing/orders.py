@@ -47,21 +47,18 @@ class Orders:
         return job
 
     def substituted(self, job: Job) -> Job | None:
-        """The order with the first substitute that is in stock anywhere in the place of each line's
-        product that no node can fill; None when there is none. The job itself stays as ordered:
-        what the batch took for it is given back by its own bundles."""
+        """The order with the first substitute that some node has in the place of each line's
+        product that none has; None when there is none. The job itself stays as ordered: what the
+        batch took for it is given back by its own bundles."""
         bundles = job.bundles[:]
         for k, bundle in enumerate(job.bundles):
-            if bundle.whole or len(bundle.needs) > 1:
+            if bundle.whole or self._can_fill(job, bundle, bundle.needs):
                 continue
-            product, column, _, instead_of = bundle.needs[0]
-            if instead_of or max(column.left.values(), default=0) >= bundle.quantity:
-                continue
-            for sku in product.facts.substitutes:
-                other = self._state.column(sku)
-                if max(other.left.values(), default=0) >= bundle.quantity:
-                    need = Need(self._product(sku), other, 1, product.facts.sku)
-                    shares = [Share(share.line, (need,)) for share in bundle.shares]
+            ordered = bundle.shares[0].line.sku
+            for sku in self._product(ordered).facts.substitutes:
+                needs = self._needs(sku, 1, instead_of=ordered)
+                if self._can_fill(job, bundle, needs):
+                    shares = [Share(share.line, needs) for share in bundle.shares]
                     bundles[k] = Bundle(shares, bundle.quantity, whole=False)
                     break
         if bundles == job.bundles:
@@ -73,6 +70,17 @@ class Orders:
         if self._has_floor:
             other_job.budget = self._budget(other_job)
         return other_job
+
+    def _can_fill(self, job: Job, bundle: Bundle, needs: tuple[Need, ...]) -> bool:
+        """Whether some node that the order leaves open has all of these for the whole bundle."""
+        position = self._tools.network.position
+        barred = {position.get(code) for code in (*job.demand.excluded_nodes, *bundle.excluded)}
+        only = {position.get(code) for code in job.demand.only_nodes}
+        return any(
+            all(need.column.left.get(node, 0) >= need.units * bundle.quantity for need in needs)
+            for node in needs[0].column.left
+            if node not in barred and (not only or node in only)
+        )
 
     def _bundle(self, job: Job) -> None:
         """Lines of one SKU are one bundle, and so is what ships together."""
@@ -110,12 +118,12 @@ class Orders:
         if special:
             job.overlap = _overlap(job.bundles)
 
-    def _needs(self, sku: str, times: int) -> tuple[Need, ...]:
-        """The SKU itself, or the components of a kit."""
+    def _needs(self, sku: str, times: int, instead_of: str = "") -> tuple[Need, ...]:
+        """The SKU itself, or the components of a kit, which name the kit."""
         product = self._product(sku)
         components = product.facts.components
         if not components:
-            return (Need(product, self._state.column(sku), times, ""),)
+            return (Need(product, self._state.column(sku), times, instead_of),)
         units: dict[str, int] = {}
         for component, count in components:
             units[component] = units.get(component, 0) + count
