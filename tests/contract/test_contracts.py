@@ -226,7 +226,9 @@ def test_the_generated_pages_are_up_to_date() -> None:
 def test_the_asyncapi_document_holds_whatever_crosses_the_border() -> None:
     contracts = files.contracts()
     whole = document(contracts)
-    crossing = {one.name for one in contracts if one.direction in (IN, OUT)}
+    crossing = {
+        one.name for one in contracts if one.kind != "object" and one.direction in (IN, OUT)
+    }
 
     assert set(whole["components"]["messages"]) == crossing
     assert len(whole["operations"]["sendEvents"]["messages"]) > 20

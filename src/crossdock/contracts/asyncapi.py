@@ -32,7 +32,8 @@ _ATTRIBUTES = {
 def document(contracts: list[Contract]) -> dict[str, Any]:
     """The whole document, as plain data; schemas are in it, so that nothing else has to be read."""
     sent = [one for one in contracts if one.direction is Direction.OUTGOING]
-    taken = [one for one in contracts if one.direction is Direction.INCOMING]
+    messages = [one for one in contracts if one.kind == "message"]
+    taken = [one for one in messages if one.direction is Direction.INCOMING]
     return {
         "asyncapi": "3.0.0",
         "info": {

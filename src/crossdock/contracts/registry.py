@@ -83,6 +83,9 @@ _OBJECTS: dict[str, tuple[type[msgspec.Struct], ...]] = {
     ),
 }
 
+_WRITTEN_OUTSIDE = (outside.OutsideOrder, outside.OutsideCancel)
+"""Objects that only Crossdock reads."""
+
 # Who sends what comes from outside; the rest is said by the part of Crossdock that declares it.
 _SENDERS = {
     "order": "sales channels",
@@ -116,6 +119,8 @@ def published() -> tuple[Published, ...]:
 
 def direction_of(one: Published) -> Direction:
     """Which way it crosses the border."""
+    if one.kind in _WRITTEN_OUTSIDE:
+        return Direction.INCOMING
     if not one.is_message:
         return Direction.BOTH
     if issubclass(one.kind, Event):
