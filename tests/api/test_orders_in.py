@@ -75,6 +75,13 @@ def test_an_acknowledged_order_is_in_the_inbox(api: Client, api_connection: db.C
     assert placed(api_connection, answer.json()["id"]) == 1
 
 
+def test_an_order_that_allows_substitutes_says_so_before_anybody_looked_at_it(api: Client) -> None:
+    for number, said in (("W-S1", {"substitutes_allowed": True}), ("W-S2", {})):
+        placed = api.post("/v1/orders", json=lamp(number, **said)).json()
+        read = api.get(f"/v1/orders/{placed['id']}").json()
+        assert (read["stage"], read["substitutes_allowed"]) == ("received", bool(said))
+
+
 def test_the_same_order_again_gets_the_first_answer(
     api: Client, api_connection: db.Connection
 ) -> None:
@@ -91,6 +98,7 @@ def test_the_same_order_again_gets_the_first_answer(
     [
         ("total", {"total": 5999, "charges": [{"number": 1, "kind": "gift", "amount": 1000}]}),
         ("placed_at", {"placed_at": "2026-11-03T09:42:00Z"}),
+        ("substitutes_allowed", {"substitutes_allowed": True}),
         ("customer.email", {"customer": {"name": "Ada Byron", "email": "ada@example.com"}}),
         (
             "groups[0].address.city",

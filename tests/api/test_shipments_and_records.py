@@ -67,7 +67,7 @@ def test_shipments_are_followed_from_leaving_to_arriving(api: Client, retail: Re
     [mine] = [one for one in seen if one["order_id"] == order_id]
     [package] = mine["packages"]
     assert (package["tracking"], package["status"]) == (tracking, "on_way")
-    assert package["lines"] == [{"line": 1, "quantity": 1}]
+    assert package["lines"] == [{"line": 1, "quantity": 1, "sku": "mug", "instead_of": ""}]
     assert (mine["node"], mine["currency"], mine["amount"]) == (BOSTON, "USD", 1250)
     told(api, "/v1/shipments/tracking", event("delivered", tracking))
     retail.settle()

@@ -42,6 +42,31 @@ def test_new_work_shows_what_to_pick_and_where_it_goes(api: Client, retail: Reta
     assert work["order_number"].startswith("R-")
 
 
+def test_a_substitute_is_what_to_pick_and_says_what_it_stands_for(
+    api: Client, retail: Retail
+) -> None:
+    retail.sell("bowl", "mug")
+    order_id = retail.order(("bowl", 2), ("jug", 1), substitutes_allowed=True)
+
+    work = work_of(api, retail, order_id)
+
+    assert [(one["sku"], one["name"], one["instead_of"]) for one in work["lines"]] == [
+        ("mug", "mug", "bowl"), ("jug", "jug", ""),
+    ]  # fmt: skip
+    retail.finish(order_id)
+    order = api.get(f"/v1/orders/{order_id}").json()
+    assert order["substitutes_allowed"] is True
+    assert [line["sku"] for line in order["lines"]] == ["bowl", "jug"]
+    assert [one["substitute"] for one in order["fulfillments"][0]["lines"]] == ["mug", ""]
+    [package] = order["shipments"][0]["packages"]
+    assert [one["substitute"] for one in package["lines"]] == ["mug", ""]
+    [package] = api.get(f"/v1/shipments/{order['shipments'][0]['id']}").json()["packages"]
+    assert package["lines"] == [
+        {"line": 1, "quantity": 2, "sku": "mug", "instead_of": "bowl"},
+        {"line": 2, "quantity": 1, "sku": "jug", "instead_of": ""},
+    ]
+
+
 def test_a_node_follows_its_work_from_one_cursor_to_the_next(api: Client, retail: Retail) -> None:
     first = retail.order(("mug", 1))
     page = drained(api)

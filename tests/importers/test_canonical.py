@@ -60,6 +60,7 @@ def test_what_the_customer_saw_and_what_the_channel_calls_a_line_arrive(tmp_path
         presentment_total=3500,
         exchange_rate="1.0843",
         exchanged_at="2026-12-01T12:00:00Z",
+        substitutes_allowed=True,
         lines=line(channel_sku="B00MUG", owner="us"),
     )
     dataset = opened(write(tmp_path / "orders.jsonl", row))
@@ -67,7 +68,7 @@ def test_what_the_customer_saw_and_what_the_channel_calls_a_line_arrive(tmp_path
     assert isinstance(arrival, OrderArrival)
     apart = take_apart(arrival.order).order
     assert (apart.presentment_total, str(apart.exchange_rate)) == (3500, "1.0843")
-    assert apart.exchanged_at is not None
+    assert apart.exchanged_at is not None and apart.substitutes_allowed
     assert (apart.lines[0].channel_sku, apart.lines[0].owner) == ("B00MUG", "us")
 
 

@@ -157,6 +157,22 @@ def checkouts(shop: Shop) -> None:
     shop.finish(order)
 
 
+def substitutes(shop: Shop) -> None:
+    """Jugs go for mugs; one is not found, a tray goes for it, and what waits gets its mug."""
+    shop.sell("mug", "jug", "tray")
+    shop.stock(BOSTON, jug=2)
+    order = shop.place("1", ("mug", 3), tenders=[CARD], substitutes_allowed=True)
+    shop.stock(BOSTON, jug=1)
+    shop.stock(PROVIDENCE, tray=1)
+    shop.pick(shop.work(order), short={1: 1})
+    shop.finish(order)
+    shop.stock(BOSTON, jug=1)
+    waiting = shop.place("2", ("mug", 1), substitutes_allowed=True)
+    shop.decline(shop.work(waiting))
+    shop.stock(DENVER, mug=1)
+    shop.finish(waiting)
+
+
 SCENARIOS: dict[str, Callable[[Shop], None]] = {
     scenario.__name__: scenario
     for scenario in (
@@ -171,5 +187,6 @@ SCENARIOS: dict[str, Callable[[Shop], None]] = {
         lost_parcel,
         shortage,
         checkouts,
+        substitutes,
     )
 }

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from crossdock.allocation.allocator import Held, Settled
-from crossdock.allocation.demand import Request
+from crossdock.allocation.demand import Request, kit_of, sent_for
 from crossdock.allocation.model import (
     Action,
     AllocateOrder,
@@ -16,13 +16,14 @@ from crossdock.allocation.model import (
 )
 from crossdock.engine.transaction import Transaction
 from crossdock.inventory.reservations.book import (
-    ALLOCATED,
     BACKORDERED,
+    SOFT,
+    Reservation,
     ReservationBook,
 )
-from crossdock.inventory.reservations.rules import queued_of_line, take_units
-from crossdock.model.messages import LineQuantity
-from crossdock.sourcing.model import Outcome, PlannedNode, SkuFacts
+from crossdock.inventory.reservations.rules import queued_of_line, take_units, units_of_line
+from crossdock.model.messages import LineQuantity, LineSubstitute
+from crossdock.sourcing.model import Outcome, PlannedLine, PlannedNode, SkuFacts
 
 NOT_OPEN = "not_open"
 """Units that have no queued reservation any more: the order gave them up meanwhile."""
@@ -55,70 +56,43 @@ def hold_units(
     """Turn queued reservations into allocated ones at the levels that are held."""
     order_id = settled.demand.planned.order_id
     for number, held in _by_line(settled.held).items():
-        ordered = next(x.sku for x in settled.demand.planned.lines if x.line_number == number)
-        kit = _kit_of(held[0], ordered, products)
-        if kit is not None:
-            _hold_kit(book, tx, order_id, number, held, kit)
+        kit = kit_of([h.line for h in held], _ordered(settled, number), products)
+        # Soft units first: backordered ones wait for what arrives.
+        queued = queued_of_line(book.of(order_id), number)[::-1]
+        if kit or any(promised.kit for promised in queued):
+            _hold_anew(book, tx, queued, held, kit)
             continue
         for h in held:
-            # Soft units first: backordered ones wait for what arrives.
-            queued = queued_of_line(book.of(order_id), number)[::-1]
-            taken, units = take_units(book, tx, queued, h.units)
+            left = [promised for promised in queued if promised.node is None]
+            taken, units = take_units(book, tx, left, h.units)
             assert units == h.units, "planned units were queued"
             for promised in taken:
                 book.place(promised, h.node, h.line.sku, owner=h.owner, lot=h.lot)
 
 
-def _kit_of(held: Held, ordered: str, products: Mapping[str, SkuFacts]) -> str | None:
-    """The kit the held units are components of, be it the ordered one or its substitute."""
-    for name in (held.line.instead_of, ordered):
-        facts = products.get(name)
-        if facts is not None and any(sku == held.line.sku for sku, _ in facts.components):
-            return name
-    return None
+def _ordered(settled: Settled, number: int) -> str:
+    """The SKU that a line names."""
+    return next(x.sku for x in settled.demand.planned.lines if x.line_number == number)
 
 
-def _hold_kit(
+def _hold_anew(
     book: ReservationBook,
     tx: Transaction,
-    order_id: str,
-    number: int,
+    queued: Sequence[Reservation],
     held: Sequence[Held],
     kit: str,
 ) -> None:
-    """The queued kits end; their components begin, each at its level."""
+    """What is queued ends; what is held begins, of a kit each component at its level."""
     first = held[0].line.sku
     wanted = {(h.node, id(h.line)): h.line.quantity for h in held if h.line.sku == first}
-    queued = queued_of_line(book.of(order_id), number)[::-1]
     taken, units = take_units(book, tx, queued, sum(wanted.values()))
-    assert units == sum(wanted.values()), "planned kits were queued"
-    pattern = taken[0]
+    assert units == sum(wanted.values()), "planned units were queued"
     for promised in taken:
         book.remove(promised)
     for h in held:
-        book.add(
-            tx,
-            pattern.id,
-            order_id,
-            number,
-            checkout_id=None,
-            fulfillment_id=None,
-            promised_by=pattern.promised_by,
-            expires_at=None,
-            picked_at=None,
-            quantity=h.units,
-            per_unit=h.line.taken // h.line.quantity,
-            priority=pattern.priority,
-            state=ALLOCATED,
-            sku=h.line.sku,
-            node=h.node,
-            pickup_node=pattern.pickup_node,
-            kit=kit,
-            owner=h.owner,
-            lot=h.lot,
-            channel=pattern.channel,
-            method=pattern.method,
-        )
+        per_unit = h.line.taken // h.line.quantity
+        made = _queue(book, tx, taken[0], h.line.sku, h.units, per_unit, kit)
+        book.place(made, h.node, h.line.sku, owner=h.owner, lot=h.lot)
 
 
 def answer_of(
@@ -147,7 +121,7 @@ def answer_of(
             if terms.may_go_on(order):
                 line = UnsourcedLine(line.line, line.quantity, line.reason, Action.NEXT_ZONE)
             elif line.action == Action.BACKORDER:
-                _backorder(book, tx, order.order_id, line)
+                _backorder(book, tx, order, line, products)
             unsourced.append(line)
     return OrderAllocated(
         order_id=order.order_id,
@@ -166,17 +140,17 @@ def _fulfillment(
     limited: Collection[str],
 ) -> PlannedFulfillment:
     """One node's part; a kit's units are those of its line, not of its components."""
-    units: dict[int, dict[str, int]] = {}
+    by_number: dict[int, list[PlannedLine]] = {}
     for line in share.lines:
-        of_line = units.setdefault(line.line_number, {})
-        of_line[line.sku] = of_line.get(line.sku, 0) + line.quantity
-    ordered = {line.line_number: line.sku for line in settled.demand.planned.lines}
-    lines = []
-    for number, of_line in units.items():
-        facts = products.get(ordered[number])
-        is_kit = facts is not None and bool(facts.components)
-        quantity = min(of_line.values()) if is_kit else sum(of_line.values())
-        lines.append(LineQuantity(number, quantity))
+        by_number.setdefault(line.line_number, []).append(line)
+    lines: list[LineQuantity] = []
+    substitutes: list[LineSubstitute] = []
+    for number, planned in by_number.items():
+        first, ordered = planned[0].sku, _ordered(settled, number)
+        lines.append(LineQuantity(number, sum(x.quantity for x in planned if x.sku == first)))
+        sent = sent_for(planned, ordered, products)
+        if sent != ordered:
+            substitutes.append(LineSubstitute(number, sent))
     return PlannedFulfillment(
         share.node,
         settled.demand.group.number,
@@ -184,6 +158,7 @@ def _fulfillment(
         share.cost.total,
         share.ship_by,
         share.ship_on if share.node in limited else None,
+        tuple(substitutes),
     )
 
 
@@ -200,10 +175,65 @@ def _unfilled(settled: Settled) -> list[UnsourcedLine]:
     ]
 
 
-def _backorder(book: ReservationBook, tx: Transaction, order_id: str, line: UnsourcedLine) -> None:
-    queued = queued_of_line(book.of(order_id), line.line)
+def _backorder(
+    book: ReservationBook,
+    tx: Transaction,
+    order: AllocateOrder,
+    line: UnsourcedLine,
+    products: Mapping[str, SkuFacts],
+) -> None:
+    """Units wait for what was ordered, also those of which a substitute was held before."""
+    ordered = next(x.sku for x in order.lines if x.line == line.line)
+    queued = queued_of_line(book.of(order.order_id), line.line)
+    others = []
     for promised in take_units(book, tx, queued, line.quantity)[0]:
-        book.queue(promised, BACKORDERED)
+        if (promised.kit or promised.sku) == ordered:
+            book.queue(promised, BACKORDERED)
+        else:
+            others.append(promised)
+            book.remove(promised)
+    facts = products.get(ordered)
+    components = facts.components if facts is not None else ()
+    for sku, per_unit in (components or ((ordered, 1),)) if others else ():
+        quantity = units_of_line(others) * per_unit
+        kit = ordered if components else ""
+        _queue(book, tx, others[0], sku, quantity, per_unit, kit, BACKORDERED)
+
+
+def _queue(
+    book: ReservationBook,
+    tx: Transaction,
+    former: Reservation,
+    sku: str,
+    quantity: int,
+    per_unit: int,
+    kit: str,
+    state: str = SOFT,
+) -> Reservation:
+    """Units of another SKU are queued for the line of a former reservation."""
+    return book.add(
+        tx,
+        former.id,
+        former.order_id,
+        former.line,
+        checkout_id=None,
+        fulfillment_id=None,
+        promised_by=former.promised_by,
+        expires_at=None,
+        picked_at=None,
+        quantity=quantity,
+        per_unit=per_unit,
+        priority=former.priority,
+        state=state,
+        sku=sku,
+        node=None,
+        pickup_node=former.pickup_node,
+        kit=kit,
+        owner="",
+        lot="",
+        channel=former.channel,
+        method=former.method,
+    )
 
 
 def _by_line(held: Sequence[Held]) -> dict[int, list[Held]]:

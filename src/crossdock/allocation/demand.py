@@ -10,7 +10,7 @@ from crossdock.engine.capability import Delivery
 from crossdock.inventory.reservations.book import ReservationBook
 from crossdock.inventory.reservations.room import METHOD_BITS
 from crossdock.inventory.reservations.rules import queued_of_line, units_of_line
-from crossdock.sourcing.model import DemandLine, OrderDemand, SkuFacts
+from crossdock.sourcing.model import DemandLine, OrderDemand, PlannedLine, SkuFacts
 from crossdock.sourcing.policy import SourcingPolicy
 
 
@@ -138,6 +138,24 @@ def skus_of(demand: OrderDemand, products: Mapping[str, SkuFacts]) -> list[str]:
             else:
                 skus.append(sku)
     return skus
+
+
+def kit_of(lines: Sequence[PlannedLine], ordered: str, products: Mapping[str, SkuFacts]) -> str:
+    """The kit that a line's units make, be it the ordered one or its substitute; '' for none.
+
+    One of a kit's own components may be its substitute, so all of them have to be there.
+    """
+    made = {line.sku: line.taken // line.quantity for line in lines}
+    for name in (ordered, lines[0].instead_of):
+        facts = products.get(name)
+        if facts is not None and dict(facts.components) == made:
+            return name
+    return ""
+
+
+def sent_for(lines: Sequence[PlannedLine], ordered: str, products: Mapping[str, SkuFacts]) -> str:
+    """The SKU that a node sends for a line: the ordered one or its substitute, a kit as such."""
+    return kit_of(lines, ordered, products) or lines[0].sku
 
 
 def method_bits(method: str) -> int:

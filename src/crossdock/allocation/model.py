@@ -13,7 +13,7 @@ import msgspec
 
 from crossdock.engine.process import Address, Send
 from crossdock.kernel.messages import Message, message_type
-from crossdock.model.messages import LineQuantity
+from crossdock.model.messages import LineQuantity, LineSubstitute
 
 STATION = "allocation"
 
@@ -81,6 +81,7 @@ class AllocateOrder(Message, frozen=True, kw_only=True):
     """Do not answer `next_zone`: the caller will ask no other zone."""
     selling_entity: str = ""
     substitutes_allowed: bool = False
+    """Units that no node of the zone has of what was ordered may be of a product's substitutes."""
     reply_to: str = "order-to-fulfillment"
     """The process that gets the answer, under the order's id."""
 
@@ -97,6 +98,8 @@ class PlannedFulfillment(msgspec.Struct, frozen=True, array_like=True):
     """When the node should hand it over to keep the promise."""
     counted_on: date | None = None
     """The node's local day whose daily capacity it takes a place of; None: there is no limit."""
+    substitutes: tuple[LineSubstitute, ...] = ()
+    """What the node sends in place of what lines name; the other lines are sent as ordered."""
 
 
 class UnsourcedLine(msgspec.Struct, frozen=True, array_like=True):

@@ -11,10 +11,12 @@ from typing import NamedTuple
 import msgspec
 
 from crossdock.allocation import store
+from crossdock.allocation.demand import sent_for
 from crossdock.allocation.facts import decode_nodes, nodes_in
 from crossdock.allocation.policies import PolicyShelf
 from crossdock.allocation.store import StoredBatch
 from crossdock.db import Connection
+from crossdock.model.messages import LineSubstitute
 from crossdock.sourcing.errors import RecordRefused
 from crossdock.sourcing.explain import Examination, examine
 from crossdock.sourcing.model import Decision, OrderDemand, SkuFacts, Stock
@@ -50,6 +52,8 @@ def encode_inputs(
 ) -> bytes:
     """Inputs with the facts of the SKUs they name; repetitive, so lightly compressed."""
     named = {line.sku for order in orders for line in order.lines} | stock.columns.keys()
+    if any(order.substitutes_allowed for order in orders):
+        named |= {other for sku in named if sku in products for other in products[sku].substitutes}
     facts = [products[sku] for sku in sorted(named) if sku in products]
     kits = {part for fact in facts for part, _ in fact.components} - named
     facts += [products[sku] for sku in sorted(kits) if sku in products]
@@ -78,6 +82,8 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     decision: Decision
     was_refused: bool = False
     """Facts took its units each time it was planned: its chosen plan was not carried out."""
+    substitutes: tuple[LineSubstitute, ...] = ()
+    """What was chosen in place of what lines name."""
 
 
 def explained(connection: Connection, order_id: str) -> list[Explained]:
@@ -99,9 +105,26 @@ def explained(connection: Connection, order_id: str) -> list[Explained]:
                     demand=demand,
                     decision=decision,
                     was_refused=position in record.refused,
+                    substitutes=_substitutes(decision, demand, inputs.products),
                 )
             )
     return found
+
+
+def _substitutes(
+    decision: Decision, demand: OrderDemand | None, facts: Sequence[SkuFacts]
+) -> tuple[LineSubstitute, ...]:
+    if demand is None or not demand.substitutes_allowed:
+        return ()
+    products = {one.sku: one for one in facts}
+    found: dict[int, str] = {}
+    for line in demand.lines:
+        for node in decision.chosen.nodes:
+            planned = [one for one in node.lines if one.line_number == line.line_number]
+            sent = sent_for(planned, line.sku, products) if planned else line.sku
+            if sent != line.sku:
+                found[line.line_number] = sent
+    return tuple(LineSubstitute(number, sku) for number, sku in found.items())
 
 
 class Background(NamedTuple):

@@ -44,6 +44,7 @@ _WORK_ITEM: dict[str, Any] = {
             "line": 1,
             "sku": "LAMP-BRASS",
             "name": "Brass lamp",
+            "instead_of": "",
             "quantity": 1,
             "picked": 0,
             "short": 0,
@@ -74,6 +75,7 @@ _WORK_TAKEN = {"id": _WORK, "order_id": _ORDER}
 _PACKAGE: dict[str, Any] = {
     "number": 1,
     **_PARCEL,
+    "lines": [{**_UNITS[0], "sku": "LAMP-BRASS", "instead_of": ""}],
     "status": "on_way",
     "delivered_at": None,
     "lost_at": None,

@@ -188,7 +188,7 @@ def _print_chosen(choice: Explained, behind: Background, currency: str) -> None:
         told = [(_words(part), _money(minor, currency)) for part, minor in parts if minor]
         widest = max((len(money) for _, money in told), default=0)
         rows = [
-            ("sends", _units(node)),
+            ("sends", _units(node, choice)),
             ("distance", f"{node.distance_km} km"),
             ("leaves", _leaves(node, behind.time_zones[node.node])),
             ("arrives", node.arrive_on.isoformat()),
@@ -245,12 +245,20 @@ def _print_runner_up(choice: Explained, behind: Background, currency: str) -> No
     output.print(text, highlight=False, soft_wrap=True)
 
 
-def _units(node: PlannedNode) -> str:
-    return ", ".join(
-        f"{line.quantity} x {line.instead_of or line.sku}"
-        + (f" as {line.taken} {line.sku}" if line.instead_of else "")
-        for line in node.lines
-    )
+def _units(node: PlannedNode, choice: Explained) -> str:
+    """What it sends: a kit with its components, a substitute with what was ordered."""
+    ordered = {line.line_number: line.sku for line in choice.demand.lines} if choice.demand else {}
+    substitutes = {one.line: one.sku for one in choice.substitutes}
+    told = []
+    for line in node.lines:
+        substitute = substitutes.get(line.line_number)
+        sent = substitute or line.instead_of or line.sku
+        told.append(
+            f"{line.quantity} x {sent}"
+            + (f" instead of {ordered[line.line_number]}" if substitute else "")
+            + (f" as {line.taken} {line.sku}" if line.sku != sent else "")
+        )
+    return ", ".join(told)
 
 
 def _words(part: str) -> str:

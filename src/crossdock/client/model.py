@@ -55,6 +55,7 @@ class Order(msgspec.Struct, frozen=True):
     currency: str
     total: int
     lines: tuple[OrderLine, ...]
+    substitutes_allowed: bool = False
     shipments: tuple[dict[str, Any], ...] = ()
     holds: tuple[dict[str, Any], ...] = ()
     cancellations: tuple[dict[str, Any], ...] = ()
@@ -134,6 +135,8 @@ class WorkLine(msgspec.Struct, frozen=True):
     sku: str
     quantity: int
     to_ship: int
+    instead_of: str = ""
+    """The SKU that was ordered, where `sku` is sent in its place."""
     picked: int = 0
     short: int = 0
     packed: int = 0

@@ -84,6 +84,8 @@ class AcceptDemand(Command, frozen=True, kw_only=True):
     """A checkout reserves under its own id: then it is both order_id and checkout_id."""
     expires_at: datetime | None = None
     """When soft units are given up by themselves; a checkout's should be."""
+    substitutes_allowed: bool = False
+    """Units that would be backordered are soft: allocation is to look for a substitute first."""
 
 
 @message_type("crossdock.demand.accepted.v1")

@@ -153,8 +153,11 @@ class DocumentLine(msgspec.Struct, frozen=True, array_like=True):
 
     line: int
     sku: str
+    """What left, or is to leave."""
     quantity: int
     amount: int
+    instead_of: str = ""
+    """The SKU that was ordered, where another left in its place at no other price."""
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -197,6 +200,15 @@ class DocumentRefused(Message, frozen=True, kw_only=True):
 # Notification ------------------------------------------------------------------------------------
 
 
+class SentInstead(msgspec.Struct, frozen=True, array_like=True):
+    """Units of a substitute that were sent for an order line, and the SKU that was ordered."""
+
+    line: int
+    sku: str
+    quantity: int
+    instead_of: str
+
+
 class Notice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Operation notify: tell a party of one event of its order."""
 
@@ -208,6 +220,8 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     number: str
     tracking: tuple[str, ...] = ()
     amount: int = 0
+    substitutes: tuple[SentInstead, ...] = ()
+    """Of what was shipped, the units that are not what was ordered."""
 
 
 @message_type("crossdock.customer.notified.v1")

@@ -12,7 +12,7 @@ from datetime import datetime
 import msgspec
 
 from crossdock.kernel.messages import Message, message_type
-from crossdock.model.messages import LineQuantity, ShortLine
+from crossdock.model.messages import LineQuantity, LineSubstitute, ShortLine
 
 
 class Event(Message, frozen=True, kw_only=True):
@@ -164,6 +164,8 @@ class FulfillmentOrderOpened(WorkEvent, frozen=True, kw_only=True):
     ship_by: datetime | None = None
     replaces: str | None = None
     """The work it takes the place of."""
+    substitutes: tuple[LineSubstitute, ...] = ()
+    """What is sent in place of what lines name; the other lines are sent as ordered."""
 
 
 @message_type("crossdock.fulfillment_order.accepted.v1")
@@ -225,6 +227,8 @@ class ShipmentLeft(WorkEvent, frozen=True, kw_only=True):
     amount: int
     """What its units cost the customer."""
     packages: tuple[LeftPackage, ...]
+    substitutes: tuple[LineSubstitute, ...] = ()
+    """What left in place of what lines name; of the other lines, what was ordered."""
 
 
 class PackageEvent(WorkEvent, frozen=True, kw_only=True):

@@ -144,6 +144,7 @@ BY_TYPE: dict[str, dict[str, object]] = {
     "DebtDue": {"attempt": 2},
     "DemandAccepted": {"soft": ((1, 1), (2, 1)), "backordered": ((2, 1),), "refused": ()},
     "Document": {"kind": "invoice"},
+    "DocumentLine": {"sku": "LAMP-STEEL", "instead_of": "LAMP-BRASS"},
     "DocumentPosted": {"kind": "invoice", "key": "W-10041/invoice/1"},
     "DocumentRefused": {
         "kind": "invoice",
@@ -153,7 +154,7 @@ BY_TYPE: dict[str, dict[str, object]] = {
     "ExternalRef": {"kind": "order", "company": "us"},
     "FulfillmentDeclined": {"reason": "no_staff"},
     "FulfillmentLine": {"quantity": 2, "picked": 1, "short": 1, "packed": 0, "shipped": 0,
-                        "given_back": 0},
+                        "given_back": 0, "substitute": "LAMP-STEEL"},
     "FulfillmentOrder": {
         "work": "picking",
         "acknowledgement": "accepted",
@@ -179,6 +180,7 @@ BY_TYPE: dict[str, dict[str, object]] = {
         "lot": "L2609",
     },
     "LegalEntity": {"code": "lumen-us", "name": "Lumen Inc."},
+    "LineSubstitute": {"sku": "LAMP-STEEL"},
     "Listing": {"pack_quantity": 6, "threshold": 4},
     "Node": {
         "code": "S014",
@@ -245,11 +247,12 @@ BY_TYPE: dict[str, dict[str, object]] = {
     "ReservationsFreed": {"reason": "customer"},
     "ReturnClaim": {"reason": "too_late_to_cancel"},
     "ScopeSwitch": {"mode": "shadow", "method": "pickup"},
+    "SentInstead": {"sku": "LAMP-STEEL", "instead_of": "LAMP-BRASS"},
     "Shipment": {
         "reference": "OAK-2291",
         "attributes": {"lumen.packed_by": "S014-7"},
     },
-    "ShipmentLine": {"lot": "L2609", "serials": ("SN-0001",)},
+    "ShipmentLine": {"lot": "L2609", "serials": ("SN-0001",), "substitute": "LAMP-STEEL"},
     "ShippedLot": {"lot": "L2609"},
     "ShipmentLost": {"reason": "lost"},
     "SpecialDay": {"day": date(2026, 11, 27), "opens": time(6), "closes": time(22)},

@@ -121,6 +121,8 @@ class FulfillmentLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     shipped: int = 0
     given_back: int = 0
     """Declined, recalled or lost to a count."""
+    substitute: str = ""
+    """The SKU that is sent in place of the line's; empty where the line's own is."""
 
 
 class FulfillmentOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -153,6 +155,8 @@ class ShipmentLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Its share of the line's payable; 0 for units sent again in place of lost ones."""
     lot: str = ""
     serials: tuple[str, ...] = ()
+    substitute: str = ""
+    """The SKU that left in place of the line's; empty where the line's own did."""
 
 
 class Package(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

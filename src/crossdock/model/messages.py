@@ -17,6 +17,13 @@ class LineQuantity(msgspec.Struct, frozen=True, array_like=True):
     quantity: int
 
 
+class LineSubstitute(msgspec.Struct, frozen=True, array_like=True):
+    """All units of an order line in one work are of this SKU, in place of the line's own."""
+
+    line: int
+    sku: str
+
+
 class ShortLine(msgspec.Struct, frozen=True, array_like=True):
     """Units of an order line a node could not pick, and its reason code."""
 

@@ -142,4 +142,7 @@ class SalesOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """1 most urgent .. 5."""
     revision: int = 1
     test: bool = False
+    substitutes_allowed: bool = False
+    """Where what was ordered cannot be had, its product's substitutes may be sent, at no other
+    price."""
     attributes: dict[str, str] = {}

@@ -125,6 +125,9 @@ class OutsideOrder(
     exchanged_at: datetime | None = None
     priority: int = 3
     test: bool = False
+    substitutes_allowed: bool = False
+    """Where what was ordered cannot be had, its product's substitutes may be sent, at no other
+    price."""
     attributes: dict[str, str] = {}
     checkout_id: str | None = None
     """The checkout whose reserved units it takes over."""
@@ -249,6 +252,7 @@ def _order(
         exchanged_at=outside.exchanged_at,
         priority=outside.priority,
         test=outside.test,
+        substitutes_allowed=outside.substitutes_allowed,
         attributes=outside.attributes,
     )
 

@@ -10,7 +10,7 @@ from datetime import date, datetime
 import msgspec
 
 from crossdock.kernel.messages import Command, Message, message_type
-from crossdock.model.messages import LineQuantity, ShippedPackage, ShortLine
+from crossdock.model.messages import LineQuantity, LineSubstitute, ShippedPackage, ShortLine
 from crossdock.model.orders import SalesOrder
 from crossdock.ordering.policy import OrderPolicy
 
@@ -113,6 +113,8 @@ class FulfillmentOpened(Message, frozen=True, kw_only=True):
     zone: str = ""
     counted_on: date | None = None
     """It takes a place of the node's capacity on that day; `zone` is told if it sends nothing."""
+    substitutes: tuple[LineSubstitute, ...] = ()
+    """What is sent in place of what lines name."""
 
 
 @message_type("crossdock.fulfillment.recall_requested.v1")

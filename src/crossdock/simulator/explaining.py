@@ -41,7 +41,10 @@ def explained(connection: db.Connection, most: int, currency: str) -> tuple[Expl
 def _told(decision: Decision, currency: str) -> Iterator[str]:
     """What was chosen, what it was compared with, and who was out of the question."""
     for node in decision.chosen.nodes:
-        units = ", ".join(f"{line.quantity} x {line.sku}" for line in node.lines)
+        units = ", ".join(
+            f"{line.quantity} x {line.sku}" + (f" for {line.instead_of}" if line.instead_of else "")
+            for line in node.lines
+        )
         yield (
             f"Chosen: {node.node} sends {units} over {node.distance_km:,} km, leaves by "
             f"{node.ship_by:%a %d %b %H:%M} UTC, arrives {node.arrive_on:%a %d %b}"

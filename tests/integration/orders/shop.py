@@ -12,7 +12,15 @@ import msgspec
 from crossdock import db
 from crossdock.app import registry
 from crossdock.catalog import store as catalog
-from crossdock.catalog.model import Channel, Node, NodeKind, Product, Zone
+from crossdock.catalog.model import (
+    Channel,
+    Component,
+    Node,
+    NodeKind,
+    Product,
+    ProductKind,
+    Zone,
+)
 from crossdock.connectors.fakes import CarrierFake, ErpFake, Mood, NotificationFake, PaymentFake
 from crossdock.engine import store as engine_store
 from crossdock.engine.batch import Recorder
@@ -124,6 +132,17 @@ class Shop:
         catalog.save_channels(connection, [Channel(code="web", name="web")])
         engine_store.ensure_zone_shards(connection, zones)
         connection.commit()
+
+    def sell(self, sku: str, *substitutes: str, **parts: int) -> None:
+        """A product with its substitutes; with parts it is a kit."""
+        kind = ProductKind.KIT if parts else ProductKind.GOODS
+        components = tuple(Component(part, units) for part, units in parts.items())
+        product = Product(
+            sku=sku, name=sku, kind=kind, weight_grams=400, currency="USD", price=2000, cost=800,
+            substitutes=substitutes, components=components,
+        )  # fmt: skip
+        catalog.save_products(self.connection, [product])
+        self.connection.commit()
 
     # What the outside tells ----------------------------------------------------------------------
 

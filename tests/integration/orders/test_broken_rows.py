@@ -156,6 +156,20 @@ def test_a_reservation_of_what_the_line_does_not_sell_is_found(waiting: Shop) ->
     assert broken_by(waiting, waits, none, substitute, reserve("3", sku="'jug'")) == set()
 
 
+def test_a_substitute_that_the_order_does_not_allow_or_that_was_not_to_be_picked_is_found(
+    sold: Shop,
+) -> None:
+    allowed = "UPDATE sales_order SET substitutes_allowed = true"
+    picked = "UPDATE fulfillment_line SET substitute = 'jug'"
+    left = "UPDATE shipment_line SET substitute = 'jug'"
+    wrong = {"substitutes_are_allowed"}
+
+    assert broken_by(sold, allowed, picked, left) == set()
+    assert broken_by(sold, picked, left) == wrong
+    assert broken_by(sold, allowed, picked) == wrong
+    assert broken_by(sold, allowed, left) == wrong
+
+
 def test_the_components_of_a_kit_stand_for_its_line(waiting: Shop) -> None:
     waits = "UPDATE order_line SET soft = backordered, backordered = 0"
     none = "DELETE FROM reservation WHERE node IS NULL"

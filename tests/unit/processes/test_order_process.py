@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from tests.unit.processes.world import MONDAY, ORDER, World, an_order
 
@@ -32,6 +33,7 @@ from crossdock.model.messages import (
 from crossdock.model.orders import Tender
 from crossdock.ordering.model import FulfillmentOpened, UnitsPicked
 from crossdock.ordering.policy import OrderPolicy
+from crossdock.processes.fulfillment import fulfillment
 from crossdock.processes.order_to_fulfillment import order_to_fulfillment
 from crossdock.processes.order_to_fulfillment.state import MOST_ATTEMPTS
 
@@ -115,6 +117,20 @@ def test_an_order_of_two_lines_takes_less_than_600_bytes() -> None:
     world.place(paid(2, 1))
 
     assert len(order_to_fulfillment.encode(world.order)) < 600
+
+
+def test_states_stored_before_there_were_substitutes_are_read_as_having_none() -> None:
+    world = a_world()
+    world.place(paid(2, 1))
+    [work] = world.works()
+    order = msgspec.msgpack.decode(order_to_fulfillment.encode(world.order))
+    node = msgspec.msgpack.decode(fulfillment.encode(work))
+    cut = [order["facts"], *order["works"][0][3], *node["lines"]]
+    for part in cut:
+        part.pop()
+
+    assert order_to_fulfillment.load(1, msgspec.msgpack.encode(order)) == world.order
+    assert fulfillment.load(1, msgspec.msgpack.encode(node)) == work
 
 
 def test_nothing_is_promised_before_the_money_is_secured() -> None:

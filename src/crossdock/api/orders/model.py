@@ -181,6 +181,8 @@ class WorkLineRead(msgspec.Struct, frozen=True, kw_only=True):
     packed: int
     shipped: int
     given_back: int
+    substitute: str = ""
+    """The SKU that is sent in place of the line's; empty where the line's own is."""
 
 
 class WorkRead(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,6 +210,8 @@ class ShippedLineRead(msgspec.Struct, frozen=True, kw_only=True):
     quantity: int
     amount: int
     serials: Sequence[str]
+    substitute: str = ""
+    """The SKU that left in place of the line's; empty where the line's own did."""
 
 
 class PackageRead(msgspec.Struct, frozen=True, kw_only=True):
@@ -257,6 +261,8 @@ class OrderRead(msgspec.Struct, frozen=True, kw_only=True):
     brand: str = ""
     selling_entity: str = ""
     test: bool = False
+    substitutes_allowed: bool = False
+    """Where what was ordered cannot be had, its product's substitutes may be sent."""
     customer: Person | None = None
     attributes: dict[str, str] = {}
     lines: Sequence[LineRead]

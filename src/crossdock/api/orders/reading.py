@@ -205,6 +205,7 @@ def _received(connection: Connection, order: SalesOrder) -> OrderRead:
         brand=order.brand,
         selling_entity=order.selling_entity,
         test=order.test,
+        substitutes_allowed=order.substitutes_allowed,
         customer=persons.get(order.customer_id or ""),
         attributes=order.attributes,
         lines=[_line(line) for line in order.lines],

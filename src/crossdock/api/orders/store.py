@@ -20,7 +20,7 @@ _PERSON = "SELECT id, name, company, email, phone, language FROM party WHERE id 
 _ORDERS = f"""
 SELECT to_json(item)::text FROM (
     SELECT o.id, o.channel, o.number, o.stage, o.revision, o.placed_at, o.closed_at, o.currency,
-           o.total, o.priority, o.brand, o.selling_entity, o.test,
+           o.total, o.priority, o.brand, o.selling_entity, o.test, o.substitutes_allowed,
            coalesce(o.attributes, '{{}}') AS attributes,
            (SELECT to_json(p) FROM ({_PERSON} o.customer_id) AS p) AS customer,
            (SELECT json_agg(l ORDER BY l.number) FROM (
@@ -69,7 +69,7 @@ SELECT to_json(item)::text FROM (
                        f.decision_id, f.estimated_cost,
                        (SELECT coalesce(json_agg(fl ORDER BY fl.line), '[]') FROM (
                             SELECT line_number AS line, quantity, picked, short, packed, shipped,
-                                   given_back
+                                   given_back, substitute
                             FROM fulfillment_line
                             WHERE order_id = o.id AND fulfillment_id = f.id) AS fl) AS lines
                 FROM fulfillment_order f WHERE f.order_id = o.id) AS f) AS fulfillments,
@@ -81,7 +81,7 @@ SELECT to_json(item)::text FROM (
                                    p.delivered_at, p.lost_at, p.stopped_at,
                                    (SELECT coalesce(json_agg(sl ORDER BY sl.line), '[]') FROM (
                                         SELECT line_number AS line, quantity, amount,
-                                               coalesce(serials, '{{}}') AS serials
+                                               coalesce(serials, '{{}}') AS serials, substitute
                                         FROM shipment_line
                                         WHERE order_id = o.id AND shipment_id = s.id
                                           AND package_number = p.number) AS sl) AS lines

@@ -10,9 +10,20 @@ import msgspec
 from msgspec import Meta
 
 from crossdock.api.problems import ProblemError
-from crossdock.api.work.model import Key, Moment, Units, Word
+from crossdock.api.work.model import Key, Moment, Word
 
 MOST_EVENTS = 2_000
+
+
+class LineSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """Units of an order line that left."""
+
+    line: int
+    quantity: int
+    sku: str
+    """What left."""
+    instead_of: str
+    """The SKU that was ordered, where `sku` was sent in its place; else empty."""
 
 
 class PackageSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +39,7 @@ class PackageSeen(msgspec.Struct, frozen=True, kw_only=True):
     delivered_at: datetime | None
     lost_at: datetime | None
     stopped_at: datetime | None
-    lines: Sequence[Units]
+    lines: Sequence[LineSeen]
 
 
 class ShippedLot(msgspec.Struct, frozen=True, kw_only=True):

@@ -68,9 +68,14 @@ def shipments(connection: Connection, ids: Sequence[tuple[str, str]]) -> list[Sh
                            'delivered_at', p.delivered_at, 'lost_at', p.lost_at,
                            'stopped_at', p.stopped_at,
                            'lines', (SELECT json_agg(json_build_object(
-                                                'line', l.line_number, 'quantity', l.quantity)
+                                                'line', l.line_number, 'quantity', l.quantity,
+                                                'sku', coalesce(nullif(l.substitute, ''), ol.sku),
+                                                'instead_of', CASE WHEN l.substitute = '' THEN ''
+                                                                   ELSE ol.sku END)
                                             ORDER BY l.line_number)
                                      FROM shipment_line l
+                                     JOIN order_line ol ON ol.order_id = l.order_id
+                                                       AND ol.number = l.line_number
                                      WHERE l.order_id = p.order_id
                                        AND l.shipment_id = p.shipment_id
                                        AND l.package_number = p.number))

@@ -163,7 +163,10 @@ class WorkLine(msgspec.Struct, frozen=True, kw_only=True):
 
     line: int
     sku: str
+    """What to pick."""
     name: str
+    instead_of: str
+    """The SKU that was ordered, where `sku` is sent in its place; else empty."""
     quantity: int
     picked: int
     short: int

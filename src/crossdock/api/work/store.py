@@ -77,7 +77,8 @@ def work_items(connection: Connection, ids: Sequence[tuple[str, str]]) -> list[W
             LEFT JOIN address a ON a.id = g.address_id
             LEFT JOIN LATERAL (
                 SELECT json_agg(json_build_object(
-                           'line', l.line_number, 'sku', ol.sku, 'name', coalesce(d.name, ''),
+                           'line', l.line_number, 'sku', s.sku, 'name', coalesce(d.name, ''),
+                           'instead_of', CASE WHEN l.substitute = '' THEN '' ELSE ol.sku END,
                            'quantity', l.quantity, 'picked', l.picked, 'short', l.short,
                            'packed', l.packed, 'shipped', l.shipped, 'given_back', l.given_back,
                            'to_ship', l.quantity - l.short - l.given_back - l.shipped,
@@ -85,7 +86,8 @@ def work_items(connection: Connection, ids: Sequence[tuple[str, str]]) -> list[W
                        ORDER BY l.line_number) AS lines
                 FROM fulfillment_line l
                 JOIN order_line ol ON ol.order_id = l.order_id AND ol.number = l.line_number
-                LEFT JOIN product d ON d.sku = ol.sku
+                CROSS JOIN LATERAL (SELECT coalesce(nullif(l.substitute, ''), ol.sku)) AS s (sku)
+                LEFT JOIN product d ON d.sku = s.sku
                 LEFT JOIN LATERAL (
                     SELECT json_agg(json_build_object(
                                'sku', r.sku, 'lot', r.lot, 'expires_on', t.expires_on,

@@ -167,17 +167,22 @@ def serve_backorders(tx: Transaction, skus: Collection[str]) -> list[Arrival]:
     if not skus:
         return []
     waiting = facts_store.backordered(tx, skus)
-    if not waiting:
+    instead = facts_store.waiting_for_substitutes(tx, skus)
+    if not waiting and not instead:
         return []
     book = tx.book(ReservationBook)
     book.flush(tx)
-    headroom = facts_store.unpromised(tx, waiting)
+    headroom = facts_store.unpromised(tx, waiting.keys() | instead.keys())
     pending = tx.book(StockBook).pending_available()
-    chosen = [
-        (sku, one, part)
-        for sku in sorted(waiting)
-        for one, part in rules.choose_served(waiting[sku], headroom[sku] + pending.get(sku, 0))
-    ]
+    chosen = []
+    for sku in sorted(headroom):
+        left = headroom[sku] + pending.get(sku, 0)
+        parts = rules.choose_served(waiting.get(sku, ()), left)
+        left -= sum(part for _, part in parts)
+        # Who ordered it comes before those to whom it may be sent instead, who take it whole.
+        others = rules.choose_served(instead.get(sku, ()), left)
+        parts += [(one, part) for one, part in others if part == one.quantity]
+        chosen += [(sku, one, part) for one, part in parts]
     book.load(tx, {one.order_id for _, one, _ in chosen})
     served: dict[str, dict[int, int]] = {}
     sku_of: dict[str, str] = {}

@@ -281,6 +281,34 @@ def backordered(tx: Transaction, skus: Collection[str]) -> dict[str, list[Waitin
     return found
 
 
+def waiting_for_substitutes(tx: Transaction, skus: Collection[str]) -> dict[str, list[Waiting]]:
+    """By each of these SKUs, the backordered units, locked, whose order allows it in their place.
+
+    A line is substituted whole: some node has enough. Not of kits. What others change is left out
+    as in `backordered`.
+    """
+    names = sorted(skus)
+    rows = tx.fetch(
+        """
+        SELECT a.sku, r.id, r.order_id, r.line_number, r.quantity, r.promised_by
+        FROM product p
+        JOIN unnest(%s::text[]) AS a (sku) ON a.sku = ANY (p.substitutes)
+        JOIN reservation r ON r.sku = p.sku AND r.node IS NULL AND r.state = 'backordered'
+                          AND r.kit = ''
+        JOIN sales_order o ON o.id = r.order_id AND o.substitutes_allowed
+        WHERE p.substitutes <> '{}' AND p.substitutes && %s::text[]
+          AND EXISTS (SELECT FROM stock_level l
+                      WHERE l.sku = a.sku AND l.available >= r.quantity)
+        ORDER BY r.order_id, r.id FOR NO KEY UPDATE OF r SKIP LOCKED
+        """,
+        (names, names),
+    )
+    found: dict[str, list[Waiting]] = {}
+    for row in rows:
+        found.setdefault(row[0], []).append(Waiting(*row[1:]))
+    return found
+
+
 def unpromised(tx: Transaction, skus: Collection[str]) -> dict[str, int]:
     """Available units of each SKU where any method is on, less soft demand to be sourced yet."""
     rows = tx.fetch(

@@ -62,6 +62,8 @@ def _accept_one(
         covered = room.claim(demand, line)
         uncovered = line.quantity - covered
         parts = room.parts_of(line.sku)
+        if demand.substitutes_allowed and may_wait:
+            covered, uncovered = line.quantity, 0
         if covered:
             soft[line.line] = soft.get(line.line, 0) + covered
             _promise(demand, line, covered, parts, SOFT, cause, tx, book)

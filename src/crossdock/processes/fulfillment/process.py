@@ -81,6 +81,7 @@ def submit(work: FulfillmentState, opened: FulfillmentOpened, now: datetime) -> 
         lines=opened.lines,
         ship_by=opened.ship_by,
         replaces=opened.replaces,
+        substitutes=opened.substitutes,
     )
     if opened.acknowledge_by is not None:
         yield StartTimer(

@@ -26,6 +26,8 @@ class WorkLine(msgspec.Struct, array_like=True, gc=False):
     """Of the picked, those that only a later step told of."""
     bare: int = 0
     """Of those in hand, the ones that the books lost: their reservations are queued, not here."""
+    substitute: str = ""
+    """The SKU to pick in place of the line's."""
 
     @property
     def left(self) -> int:
@@ -115,11 +117,15 @@ class FulfillmentState(State, kw_only=True, dict=True):
 
     @classmethod
     def opened(cls, instance: str, message: FulfillmentOpened, now: datetime) -> FulfillmentState:
+        sent = {one.line: one.sku for one in message.substitutes}
         state = cls(
             id=instance,
             order_id=message.order_id,
             node=message.node,
-            lines=[WorkLine(one.line, one.quantity) for one in message.lines],
+            lines=[
+                WorkLine(one.line, one.quantity, substitute=sent.get(one.line, ""))
+                for one in message.lines
+            ],
             zone=message.zone,
             counted_on=message.counted_on,
         )

@@ -22,7 +22,11 @@ def project(tx: Transaction, changes: Sequence[Change]) -> None:
         tx.copy(f"fulfillment_order ({_ORDER})", [(*_order_row(state), tx.now) for state in opened])
         tx.copy(
             f"fulfillment_line ({_LINE})",
-            [(s.order_id, s.id, *_line_row(line)) for s in opened for line in s.lines],
+            [
+                (s.order_id, s.id, *_line_row(line), line.substitute)
+                for s in opened
+                for line in s.lines
+            ],
         )
     if known:
         _update_orders(tx, known)
@@ -58,7 +62,8 @@ def _order_row(state: FulfillmentState) -> Row:
 
 
 _LINE = (
-    "order_id, fulfillment_id, line_number, quantity, picked, short, packed, shipped, given_back"
+    "order_id, fulfillment_id, line_number, quantity, picked, short, packed, shipped, given_back,"
+    " substitute"
 )
 
 

@@ -255,17 +255,18 @@ def stop(order: SalesOrderState, stopped: UnitsStopped, now: datetime) -> Iterat
         reason="intercepted",
         claimed_at=now,
     )
-    yield from _credit(order, list(parcel.lines), claim, stopped.shipment_id, "stopped", now)
+    yield from _credit(order, work, list(parcel.lines), claim, "stopped", stopped.shipment_id, now)
     closing.leave_if_empty(order, work)
     yield from closing.finish(order, now)
 
 
 def _credit(
     order: SalesOrderState,
+    work: Work,
     lines: canceling.Gone,
     key: str,
-    shipment_id: str,
     event: str,
+    shipment_id: str,
     now: datetime,
 ) -> Iterator[Output]:
     """Pay back what was charged for units that will not arrive."""
@@ -275,7 +276,7 @@ def _credit(
         amount += charged
     yield from money.refund(order, amount, now, event)
     if amount:
-        yield telling.post(order, "credit_memo", lines, amount, key, shipment_id)
+        yield telling.post(order, "credit_memo", lines, amount, key, shipment_id, work=work)
     yield from telling.tell(order, event, key, amount=amount)
 
 
@@ -319,7 +320,7 @@ def replace(order: SalesOrderState, lost: UnitsLost, now: datetime) -> Iterator[
     )
     key = f"{lost.shipment_id}/{lost.package}"
     if credited:
-        yield from _credit(order, credited, key, lost.shipment_id, "lost", now)
+        yield from _credit(order, work, credited, key, "lost", lost.shipment_id, now)
     closing.leave_if_empty(order, work)
     if resent:
         order.replaces = work.id

@@ -7,7 +7,7 @@ ways an order may go otherwise, payment.py what payment providers answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from crossdock.allocation.model import OrderAllocated, PlannedFulfillment, give_capacity_back
@@ -198,7 +198,8 @@ def _open_work(
             yield give_capacity_back(allocated.zone, planned.node, planned.counted_on)
         return
     work_id = derive(now, order.id, "fulfillment", str(order.attempt), str(position))
-    lines = [WorkLine(one.line, one.quantity) for one in given]
+    sent = {one.line: one.sku for one in planned.substitutes}
+    lines = [WorkLine(n, units, substitute=sent.get(n, "")) for n, units in pairs(tuple(given))]
     order.works.append(Work(work_id, planned.node, planned.group, lines))
     patience = order.policy.acknowledgement_hours
     _promise(order, planned, now)
@@ -216,6 +217,7 @@ def _open_work(
             acknowledge_by=_acknowledge_by(planned, patience, now),
             zone=allocated.zone if planned.counted_on is not None else "",
             counted_on=planned.counted_on,
+            substitutes=order.works[-1].substitutes(one.line for one in given),
         ),
     )
 
@@ -300,17 +302,22 @@ def ship(order: SalesOrderState, shipped: UnitsShipped, now: datetime) -> Iterat
         order.parcels.append(parcel)
     documents = [(number, sent, money_part) for number, (sent, money_part) in units.items()]
     amount = sum(money_part for _, _, money_part in documents)
-    _write_shipment(order, work, shipped, amount)
+    _write_shipment(order, work, shipped, units, amount)
     yield from money.charge(order, shipped.shipment_id, amount, now)
     key = shipped.shipment_id
-    yield telling.post(order, "delivery", documents, amount, key, key, work.node)
-    yield telling.post(order, "invoice", documents, amount, key, key, work.node)
+    yield telling.post(order, "delivery", documents, amount, key, key, work.node, work)
+    yield telling.post(order, "invoice", documents, amount, key, key, work.node, work)
     tracking = tuple(package.tracking for package in shipped.packages if package.tracking)
-    yield from telling.tell(order, "shipped", key, amount=amount, tracking=tracking)
+    instead = telling.sent_instead(order, documents, work)
+    yield from telling.tell(
+        order, "shipped", key, amount=amount, tracking=tracking, substitutes=instead
+    )
     yield from closing.finish(order, now)
 
 
-def _write_shipment(order: SalesOrderState, work: Work, shipped: UnitsShipped, amount: int) -> None:
+def _write_shipment(
+    order: SalesOrderState, work: Work, shipped: UnitsShipped, lines: Iterable[int], amount: int
+) -> None:
     news, shipment_id = order.news, shipped.shipment_id
     news.told.append(
         ShipmentLeft(
@@ -331,6 +338,7 @@ def _write_shipment(order: SalesOrderState, work: Work, shipped: UnitsShipped, a
                 )
                 for number, sent in enumerate(shipped.packages, start=1)
             ),
+            substitutes=work.substitutes(lines),
         )
     )
     news.shipments.append(
@@ -342,7 +350,10 @@ def _write_shipment(order: SalesOrderState, work: Work, shipped: UnitsShipped, a
     ]
     for parcel in order.parcels:
         if parcel.shipment_id == shipment_id:
-            news.shipment_lines += [(shipment_id, parcel.package, *line) for line in parcel.lines]
+            news.shipment_lines += [
+                (shipment_id, parcel.package, *line, work.substitute_for(line[0]))
+                for line in parcel.lines
+            ]
     if not any(line.live for line in order.lines if line.group == work.group):
         news.groups.setdefault(work.group, {})["actual_left_at"] = shipped.shipped_at
 

@@ -62,6 +62,7 @@ def demand(order: SalesOrderState, lines: list[Line]) -> AcceptDemand:
         ),
         on_shortage="refuse" if order.refuse_shortage else "backorder",
         checkout_id=order.checkout_id,
+        substitutes_allowed=order.facts.substitutes_allowed,
     )
 
 
@@ -151,6 +152,7 @@ def _request(order: SalesOrderState, wanted: list[tuple[Line, int]], final: bool
         selling_entity=facts.company,
         zones_tried=tuple(order.zones_tried),
         final=final,
+        substitutes_allowed=facts.substitutes_allowed,
         lines=tuple(
             LineToSource(
                 line.number,

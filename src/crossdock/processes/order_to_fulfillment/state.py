@@ -6,12 +6,13 @@ in tables is noted beside the state (`news`) and written once per batch by the p
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
 
 from crossdock.engine.process import State
-from crossdock.model.messages import LineQuantity, OrderPlaced
+from crossdock.model.messages import LineQuantity, LineSubstitute, OrderPlaced
 from crossdock.model.orders import SalesOrder
 from crossdock.ordering.policy import OrderPolicy
 from crossdock.ordering.rules import shares_of, unit_share
@@ -30,6 +31,7 @@ class Facts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     brand: str
     company: str
     customer_id: str | None
+    substitutes_allowed: bool = False
 
 
 class Group(msgspec.Struct, array_like=True, gc=False):
@@ -213,6 +215,8 @@ class WorkLine(msgspec.Struct, array_like=True, gc=False):
     on_way: int = 0
     recalling: int = 0
     """Units it was asked to give back or stop, and has not answered for."""
+    substitute: str = ""
+    """The SKU that is sent in place of the line's."""
 
     @property
     def held(self) -> int:
@@ -231,6 +235,16 @@ class Work(msgspec.Struct, array_like=True, gc=False):
     def of(self, number: int) -> WorkLine | None:
         """Its part of an order line."""
         return next((line for line in self.lines if line.line == number), None)
+
+    def substitute_for(self, number: int) -> str:
+        """The SKU it sends in place of a line's; empty where it sends the line's own."""
+        at_node = self.of(number)
+        return at_node.substitute if at_node is not None else ""
+
+    def substitutes(self, numbers: Iterable[int]) -> tuple[LineSubstitute, ...]:
+        """What it sends in place of what these lines name."""
+        sent = ((number, self.substitute_for(number)) for number in numbers)
+        return tuple(LineSubstitute(number, sku) for number, sku in sent if sku)
 
 
 class Parcel(msgspec.Struct, array_like=True, gc=False):
@@ -383,6 +397,7 @@ def _facts(order: SalesOrder) -> Facts:
         order.brand,
         order.selling_entity,
         order.customer_id,
+        order.substitutes_allowed,
     )
 
 

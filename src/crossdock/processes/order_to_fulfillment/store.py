@@ -58,7 +58,7 @@ def _placed(state: SalesOrderState) -> SalesOrder:
 _ORDER = (
     "id, placed_at, closed_at, customer_id, total, revision, priority, test, currency,"
     " presentment_currency, presentment_total, exchange_rate, exchanged_at, channel, number, brand,"
-    " selling_entity, stage, policy_version, attributes"
+    " selling_entity, stage, policy_version, substitutes_allowed, attributes"
 )
 
 
@@ -83,6 +83,7 @@ def _order_row(state: SalesOrderState, order: SalesOrder) -> Row:
         order.selling_entity,
         state.stage,
         state.policy.version,
+        order.substitutes_allowed,
         _json(order.attributes),
     )
 
@@ -333,7 +334,8 @@ def _insert_shipments(tx: Transaction, states: Sequence[SalesOrderState]) -> Non
     )
     _copy(
         tx,
-        "shipment_line (order_id, shipment_id, package_number, line_number, quantity, amount)",
+        "shipment_line (order_id, shipment_id, package_number, line_number, quantity, amount,"
+        " substitute)",
         ((s.id, *row) for s in states for row in s.news.shipment_lines),
     )
     for column in ("delivered_at", "lost_at", "stopped_at"):

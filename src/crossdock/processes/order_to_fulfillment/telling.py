@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from crossdock.engine.process import Effect
-from crossdock.model.effects import ERP, NOTIFICATION, Document, DocumentLine, Notice
+from crossdock.model.effects import ERP, NOTIFICATION, Document, DocumentLine, Notice, SentInstead
 from crossdock.model.events import (
     ClosedLine,
     PlacedLine,
@@ -16,7 +16,7 @@ from crossdock.model.events import (
     SalesOrderClosed,
     SalesOrderPlaced,
 )
-from crossdock.processes.order_to_fulfillment.state import SalesOrderState
+from crossdock.processes.order_to_fulfillment.state import SalesOrderState, Work
 
 Units = Iterable[tuple[int, int, int]]
 """(line, quantity, amount)."""
@@ -30,8 +30,10 @@ def post(
     key: str = "",
     shipment_id: str = "",
     node: str = "",
+    work: Work | None = None,
 ) -> Effect:
-    """Post a document of that kind; `key` tells several of one kind apart."""
+    """Post a document of that kind; `key` tells several of one kind apart. What has left names
+    its `work`, which knows what was sent in place of what was ordered."""
     facts = order.facts
     return Effect(
         connector=ERP,
@@ -50,10 +52,29 @@ def post(
             shipment_id=shipment_id,
             node=node,
             lines=tuple(
-                DocumentLine(number, order.look(number).sku, quantity, money)
+                _document_line(number, order.look(number).sku, quantity, money, work)
                 for number, quantity, money in units
             ),
         ),
+    )
+
+
+def _document_line(
+    number: int, ordered: str, quantity: int, money: int, work: Work | None
+) -> DocumentLine:
+    sent = work.substitute_for(number) if work is not None else ""
+    if not sent:
+        return DocumentLine(number, ordered, quantity, money)
+    return DocumentLine(number, sent, quantity, money, instead_of=ordered)
+
+
+def sent_instead(order: SalesOrderState, units: Units, work: Work) -> tuple[SentInstead, ...]:
+    """Of what left, what is not what was ordered."""
+    sent = ((number, work.substitute_for(number), quantity) for number, quantity, _ in units)
+    return tuple(
+        SentInstead(number, sku, quantity, order.look(number).sku)
+        for number, sku, quantity in sent
+        if sku
     )
 
 
@@ -64,6 +85,7 @@ def tell(
     *,
     amount: int = 0,
     tracking: tuple[str, ...] = (),
+    substitutes: tuple[SentInstead, ...] = (),
 ) -> Iterator[Effect]:
     """Tell the customer, where there is one; `key` tells several of one event apart."""
     facts = order.facts
@@ -83,6 +105,7 @@ def tell(
             number=facts.number,
             tracking=tracking,
             amount=amount,
+            substitutes=substitutes,
         ),
     )
 
