@@ -85,9 +85,12 @@ class Market:
             ],
         )
         goods = [
-            Product(sku=sku, name=sku, weight_grams=400, currency="USD", price=2000, cost=800)
+            Product(
+                sku=sku, name=sku, weight_grams=400, currency="USD", price=2000, cost=800,
+                substitutes=("jug",) if sku == "tray" else (),
+            )
             for sku in ("mug", "jug", "tray")
-        ]
+        ]  # fmt: skip
         goods.append(
             Product(
                 sku="tea", name="tea", weight_grams=200, currency="USD", price=900, cost=300,

@@ -12,15 +12,17 @@ from typing import TypeVar
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from crossdock import db
 from crossdock.engine.process import Address
 from crossdock.engine.routing import route_of_text
 from crossdock.inventory.facts.station import InventoryFacts
-from crossdock.inventory.model import PickStock, ShipStock
+from crossdock.inventory.model import DemandAccepted, PickStock, ShipStock
 from crossdock.kernel.errors import TransactionConflict
+from crossdock.kernel.messages import Message
 from crossdock.model.messages import InventoryMoved, LineQuantity, StockMove
-from tests.allocation.market import BOSTON, HARTFORD, PROVIDENCE, Market, order, request
+from tests.allocation.market import BOSTON, HARTFORD, PROVIDENCE, Market, accepted, order, request
 
 pytestmark = pytest.mark.slow
 
@@ -103,6 +105,30 @@ def test_a_refused_order_that_nobody_else_can_fill_is_backordered(
         thread.join()
     assert answer.fulfillments == () and [line.quantity for line in answer.unsourced] == [2]
     assert market.reservations(1) == [("backordered", "mug", 2, None)]
+    assert market.broken_rules() == []
+
+
+def test_what_is_sent_instead_is_not_sold_meanwhile(market: Market, database_url: str) -> None:
+    """The last jug goes out for a tray; who wants to buy it while that is written waits, and is
+    refused."""
+    market.receive("jug", 1, BOSTON)
+    wanted = replace(request(1, ("tray", 1)), substitutes_allowed=True)
+    market.accept(wanted)
+    buyer = replace(accepted(request(2, ("jug", 1))), paid=False, on_shortage="refuse")
+    answers: list[Message] = []
+    with (
+        contextlib.closing(db.connect(database_url)) as shop,
+        contextlib.closing(db.connect(database_url, autocommit=True)) as watch,
+    ):
+        tx = market.transaction()
+        (sent,) = market.receive_requests(tx, "east", [wanted])
+        tx.flush_books()
+        thread = in_thread(lambda: answers.extend(Market(shop).ask(buyer)))
+        wait_for_a_blocked_session(watch)
+        market.connection.commit()
+        thread.join()
+    assert [planned.node for planned in sent.fulfillments] == [BOSTON]
+    assert answers == [DemandAccepted(order_id=order(2), refused=(LineQuantity(1, 1),))]
     assert market.broken_rules() == []
 
 

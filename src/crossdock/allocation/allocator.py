@@ -8,6 +8,7 @@ times.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from typing import NamedTuple
 from crossdock.allocation import store
 from crossdock.allocation.candidates import Candidates
 from crossdock.allocation.demand import Demand
+from crossdock.allocation.instead import promised_to_others, taken_instead
 from crossdock.allocation.store import FreeLevel
 from crossdock.engine.transaction import Transaction
 from crossdock.inventory.model import Move, Want
@@ -86,6 +88,7 @@ class Allocator:
         self._policy = policy
         self.capacity = capacity
         self._candidates = Candidates(tx, zone, network, products, policy.candidates.nearest)
+        self._done: list[Settled] = []
         self.runs: list[PlanningRun] = []
 
     def knows(self, network: Network, products: Mapping[str, SkuFacts]) -> bool:
@@ -102,13 +105,14 @@ class Allocator:
         more, others = self._carry_out(ahead)
         settled += more
         wide += others
-        refusals: dict[tuple[str, int], int] = {}
+        refusals: dict[tuple[str, int, int], int] = {}
         while wide:
             planned = self._plan(wide, is_near=False)
             wide = []
             for attempt in self._reserve(planned):
                 if attempt.was_refused:
-                    key = attempt.demand.key
+                    # By node and units; substitutes that are barred are ever fewer.
+                    key = (*attempt.demand.key, len(attempt.demand.planned.barred_substitutes))
                     refusals[key] = refusals.get(key, 0) + 1
                     if refusals[key] < REPLANS:
                         wide.append(attempt.demand)
@@ -149,7 +153,11 @@ class Allocator:
     def _reserve(self, planned: Sequence[Planned]) -> list[Settled]:
         """Reserve whole decisions: one that is refused at any level gives up what it got."""
         held = self._levels_of([decision for _, decision in planned])
-        fits = [self.capacity.take(decision) for _, decision in planned]
+        short = self._promised_to_others(planned)
+        fits = [
+            not barred and self.capacity.take(decision)
+            for (_, decision), barred in zip(planned, short, strict=True)
+        ]
         wants = [
             Want(h.line.sku, h.node, h.units, demand.planned.order_id, h.line.line_number,
                  owner=h.owner, lot=h.lot)
@@ -160,11 +168,13 @@ class Allocator:
         granted = iter(reserve(self._tx, wants) if wants else ())
         settled: list[Settled] = []
         undone: list[Move] = []
-        for (demand, decision), levels, fit in zip(planned, held, fits, strict=True):
+        for (demand, decision), levels, fit, barred in zip(planned, held, fits, short, strict=True):
             units = [next(granted) for _ in levels] if fit else []
             if fit and all(units) and _is_whole(decision, levels):
                 settled.append(Settled(demand, decision, levels, was_refused=False))
                 continue
+            if barred:
+                demand = demand.without(barred)
             if fit:
                 self.capacity.give_back(decision)
             undone += [
@@ -177,7 +187,23 @@ class Allocator:
             settled.append(Settled(demand, decision, [], was_refused=True))
         if undone:
             apply_moves(self._tx, undone)
+        self._done += settled
         return settled
+
+    def _promised_to_others(self, planned: Sequence[Planned]) -> list[str]:
+        """For each plan, a substitute in it of which too few units are nobody's; or ''."""
+        if not any(demand.planned.substitutes_allowed for demand, _ in planned):
+            return [""] * len(planned)
+        found = [
+            (demand, taken_instead(demand, decision, self._products))
+            for demand, decision in planned
+        ]
+        served: Counter[str] = Counter()
+        for done in self._done:
+            if not taken_instead(done.demand, done.decision, self._products):
+                for held in done.held:
+                    served[held.line.sku] += held.units
+        return promised_to_others(self._tx, found, served)
 
     def _levels_of(self, decisions: Sequence[Decision]) -> list[list[Held]]:
         """The stock levels each plan takes from; of a divided SKU each owner's and lot's own."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from crossdock.allocation.model import AllocateOrder, GroupToSource, LineToSource
 from crossdock.engine.capability import Delivery
 from crossdock.inventory.reservations.book import ReservationBook
 from crossdock.inventory.reservations.room import METHOD_BITS
 from crossdock.inventory.reservations.rules import queued_of_line, units_of_line
-from crossdock.sourcing.model import DemandLine, OrderDemand, PlannedLine, SkuFacts
+from crossdock.sourcing.model import Decision, DemandLine, OrderDemand, PlannedLine, SkuFacts
 from crossdock.sourcing.policy import SourcingPolicy
 
 
@@ -34,6 +36,12 @@ class Demand(NamedTuple):
     def key(self) -> tuple[str, int]:
         """Names it within its batch: the request's delivery and the group."""
         return self.request.delivery.id, self.group.number
+
+    def without(self, substitute: str) -> Demand:
+        """The same, with a substitute that may not be sent."""
+        barred = (*self.planned.barred_substitutes, substitute)
+        planned = msgspec.structs.replace(self.planned, barred_substitutes=barred)
+        return self._replace(planned=planned)
 
 
 def requests_of(deliveries: Sequence[Delivery]) -> list[Request]:
@@ -156,6 +164,20 @@ def kit_of(lines: Sequence[PlannedLine], ordered: str, products: Mapping[str, Sk
 def sent_for(lines: Sequence[PlannedLine], ordered: str, products: Mapping[str, SkuFacts]) -> str:
     """The SKU that a node sends for a line: the ordered one or its substitute, a kit as such."""
     return kit_of(lines, ordered, products) or lines[0].sku
+
+
+def substitutes_in(
+    order: OrderDemand, decision: Decision, products: Mapping[str, SkuFacts]
+) -> dict[int, str]:
+    """By line, the SKU that a plan sends in place of the line's."""
+    found: dict[int, str] = {}
+    for line in order.lines if order.substitutes_allowed else ():
+        for node in decision.chosen.nodes:
+            planned = [one for one in node.lines if one.line_number == line.line_number]
+            sent = sent_for(planned, line.sku, products) if planned else line.sku
+            if sent != line.sku:
+                found[line.line_number] = sent
+    return found
 
 
 def method_bits(method: str) -> int:

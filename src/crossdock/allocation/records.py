@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from crossdock.allocation import store
-from crossdock.allocation.demand import sent_for
+from crossdock.allocation.demand import substitutes_in
 from crossdock.allocation.facts import decode_nodes, nodes_in
 from crossdock.allocation.policies import PolicyShelf
 from crossdock.allocation.store import StoredBatch
@@ -95,6 +95,8 @@ def explained(connection: Connection, order_id: str) -> list[Explained]:
         for position, (run_id, decision) in enumerate(choices):
             inputs = decode_inputs(_batch(connection, run_id, stored.decided_at).inputs)
             demand = next((o for o in inputs.orders if o.sequence == decision.sequence), None)
+            products = {facts.sku: facts for facts in inputs.products}
+            sent = substitutes_in(demand, decision, products) if demand is not None else {}
             found.append(
                 Explained(
                     decision_id=stored.id,
@@ -105,26 +107,10 @@ def explained(connection: Connection, order_id: str) -> list[Explained]:
                     demand=demand,
                     decision=decision,
                     was_refused=position in record.refused,
-                    substitutes=_substitutes(decision, demand, inputs.products),
+                    substitutes=tuple(LineSubstitute(*each) for each in sent.items()),
                 )
             )
     return found
-
-
-def _substitutes(
-    decision: Decision, demand: OrderDemand | None, facts: Sequence[SkuFacts]
-) -> tuple[LineSubstitute, ...]:
-    if demand is None or not demand.substitutes_allowed:
-        return ()
-    products = {one.sku: one for one in facts}
-    found: dict[int, str] = {}
-    for line in demand.lines:
-        for node in decision.chosen.nodes:
-            planned = [one for one in node.lines if one.line_number == line.line_number]
-            sent = sent_for(planned, line.sku, products) if planned else line.sku
-            if sent != line.sku:
-                found[line.line_number] = sent
-    return tuple(LineSubstitute(number, sku) for number, sku in found.items())
 
 
 class Background(NamedTuple):

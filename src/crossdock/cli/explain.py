@@ -167,6 +167,13 @@ def _print_choice(choice: Explained, behind: Background) -> None:
             f" {line.outcome}{until}",
             soft_wrap=True,
         )
+    if choice.demand is not None and choice.demand.barred_substitutes:
+        output.print(
+            f"Not sent instead, for it was promised to others:"
+            f" {', '.join(choice.demand.barred_substitutes)}",
+            highlight=False,
+            soft_wrap=True,
+        )
     _print_runner_up(choice, behind, currency)
     if len(decision.candidates) > 1:
         _print_candidates(choice, currency)

@@ -117,6 +117,8 @@ class OrderDemand(msgspec.Struct, frozen=True, array_like=True):
     legal_entity: str = ""
     """The selling entity."""
     substitutes_allowed: bool = False
+    barred_substitutes: tuple[str, ...] = ()
+    """What of them is left was promised to others."""
 
 
 class NodeFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

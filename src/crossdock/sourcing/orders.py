@@ -56,6 +56,8 @@ class Orders:
                 continue
             ordered = bundle.shares[0].line.sku
             for sku in self._product(ordered).facts.substitutes:
+                if sku in job.demand.barred_substitutes:
+                    continue
                 needs = self._needs(sku, 1, instead_of=ordered)
                 if self._can_fill(job, bundle, needs):
                     shares = [Share(share.line, needs) for share in bundle.shares]

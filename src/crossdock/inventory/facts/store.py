@@ -256,10 +256,15 @@ def breakable(tx: Transaction, keys: Collection[LevelKey]) -> dict[LevelKey, lis
 
 
 def backordered_skus(tx: Transaction) -> list[str]:
-    """SKUs that somebody waits for."""
+    """SKUs that somebody waits for, and their substitutes."""
     rows = tx.fetch(
-        "SELECT DISTINCT sku FROM reservation WHERE node IS NULL AND state = 'backordered'"
-        " ORDER BY sku"
+        """
+        WITH waiting AS (SELECT DISTINCT sku FROM reservation
+                         WHERE node IS NULL AND state = 'backordered')
+        SELECT sku FROM waiting
+        UNION SELECT unnest(p.substitutes) FROM waiting JOIN product p USING (sku)
+        ORDER BY 1
+        """
     )
     return [sku for (sku,) in rows]
 

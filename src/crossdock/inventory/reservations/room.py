@@ -89,9 +89,9 @@ class Room:
         skus = {
             sku for demand in demands for line in demand.lines for sku, _ in self.parts_of(line.sku)
         }
-        unwritten = self._unwritten(bits=0)
+        more = unwritten(self._tx, self._book, 0)
         for sku, room in store.room_left(self._tx, sorted(skus), "ship").items():
-            self._left[Pool(sku)] = room.unreserved + unwritten.get(sku, 0)
+            self._left[Pool(sku)] = room.unreserved + more.get(sku, 0)
 
     def _read_kits(self, demands: Sequence[AcceptDemand]) -> None:
         """Components that lie apart make no kit, however many there are of each."""
@@ -159,13 +159,13 @@ class Room:
         """Read what is left of each pool, thresholds taken off."""
         for method in sorted({pool.method for pool in wanted if not pool.pickup_node}):
             pools = [p for p in wanted if p.method == method and not p.pickup_node]
-            unwritten = self._unwritten(METHOD_BITS.get(method, 0))
+            more = unwritten(self._tx, self._book, METHOD_BITS.get(method, 0))
             rooms = store.room_left(self._tx, sorted({p.sku for p in pools}), method)
             for channel in sorted({pool.channel for pool in pools}):
                 of_channel = [pool for pool in pools if pool.channel == channel]
                 kept = store.thresholds(self._tx, channel, sorted({p.sku for p in of_channel}))
                 for pool in of_channel:
-                    left = rooms[pool.sku].available + unwritten.get(pool.sku, 0)
+                    left = rooms[pool.sku].available + more.get(pool.sku, 0)
                     self._left[pool] = left - kept.get(pool.sku, 0)
         at_stores = [pool for pool in wanted if pool.pickup_node]
         if at_stores:
@@ -174,17 +174,29 @@ class Room:
             for pool in at_stores:
                 self._left[pool] = left_there[pool.sku, pool.pickup_node]
 
-    def _unwritten(self, bits: int) -> dict[str, int]:
-        """What this batch has changed and the tables do not show: totals less queued demand.
 
-        With `bits` 0 of all sellable units, else of what is available by those methods.
-        """
-        shift = {sku: -units for sku, units in self._book.newly_queued.items()}
-        for (sku, _zone, methods), change in self._tx.book(StockBook).totals.items():
-            sellable, reserved, available = change
-            units = sellable - reserved if not bits else available if methods & bits else 0
-            shift[sku] = shift.get(sku, 0) + units
-        return shift
+def unpromised(
+    tx: Transaction, book: ReservationBook, skus: Sequence[str], method: str
+) -> dict[str, int]:
+    """Units of each SKU, in their order, that can be sold by the method still; whoever asks stands
+    alone in their gates until the commit, so that nobody sells them meanwhile."""
+    store.pass_gates(tx, skus, [True] * len(skus))
+    rooms = store.room_left(tx, skus, method)
+    more = unwritten(tx, book, METHOD_BITS.get(method, 0))
+    return {sku: room.available + more.get(sku, 0) for sku, room in rooms.items()}
+
+
+def unwritten(tx: Transaction, book: ReservationBook, bits: int) -> dict[str, int]:
+    """What a batch has changed and the tables do not show: totals less queued demand.
+
+    With `bits` 0 of all sellable units, else of what is available by those methods.
+    """
+    shift = {sku: -units for sku, units in book.newly_queued.items()}
+    for (sku, _zone, methods), change in tx.book(StockBook).totals.items():
+        sellable, reserved, available = change
+        units = sellable - reserved if not bits else available if methods & bits else 0
+        shift[sku] = shift.get(sku, 0) + units
+    return shift
 
 
 def pool_of(demand: AcceptDemand, line: DemandedLine) -> Pool:
