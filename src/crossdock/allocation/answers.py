@@ -184,7 +184,8 @@ def _backorder(
 ) -> None:
     """Units wait for what was ordered, also those of which a substitute was held before."""
     ordered = next(x.sku for x in order.lines if x.line == line.line)
-    queued = queued_of_line(book.of(order.order_id), line.line)
+    # Soft units first: those that wait already go on waiting.
+    queued = queued_of_line(book.of(order.order_id), line.line)[::-1]
     others = []
     for promised in take_units(book, tx, queued, line.quantity)[0]:
         if (promised.kit or promised.sku) == ordered:

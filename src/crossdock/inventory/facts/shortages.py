@@ -6,7 +6,7 @@ Whoever books facts calls both, in the same transaction, with the levels that ch
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from crossdock.engine.transaction import Transaction
@@ -184,7 +184,7 @@ def serve_backorders(tx: Transaction, skus: Collection[str]) -> list[Arrival]:
         parts += [(one, part) for one, part in others if part == one.quantity]
         chosen += [(sku, one, part) for one, part in parts]
     book.load(tx, {one.order_id for _, one, _ in chosen})
-    served: dict[str, dict[int, int]] = {}
+    served: dict[str, Counter[tuple[int, str]]] = {}
     sku_of: dict[str, str] = {}
     for sku, one, part in chosen:
         row = next((row for row in book.of(one.order_id) if row.id == one.id), None)
@@ -197,15 +197,18 @@ def serve_backorders(tx: Transaction, skus: Collection[str]) -> list[Arrival]:
             continue
         taken = book.take(row, part, tx)
         book.queue(taken)
-        lines = served.setdefault(one.order_id, {})
-        lines[row.line] = max(lines.get(row.line, 0), part // row.per_unit)
+        served.setdefault(one.order_id, Counter())[row.line, row.sku] += part // row.per_unit
         sku_of.setdefault(one.order_id, sku)
     return [
-        Arrival(sku_of[order_id], _arrived(order_id, lines)) for order_id, lines in served.items()
+        Arrival(sku_of[order_id], _arrived(order_id, units)) for order_id, units in served.items()
     ]
 
 
-def _arrived(order_id: str, lines: dict[int, int]) -> StockArrived:
+def _arrived(order_id: str, units_of: Mapping[tuple[int, str], int]) -> StockArrived:
+    """A line's units, of a kit those of the component that most came of."""
+    lines: dict[int, int] = {}
+    for (line, _), units in units_of.items():
+        lines[line] = max(lines.get(line, 0), units)
     return StockArrived(
         order_id=order_id,
         lines=tuple(LineQuantity(line, units) for line, units in sorted(lines.items()) if units),
