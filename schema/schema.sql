@@ -728,6 +728,7 @@ COMMENT ON COLUMN stock_level.quarantined IS
 
 -- What is known of a lot wherever it lies (GS1 application identifiers 10 and 17).
 CREATE TABLE lot (
+    as_of timestamptz NOT NULL,
     expires_on date NOT NULL,
     is_over boolean NOT NULL,
     sku text COLLATE "C" NOT NULL,
@@ -735,7 +736,7 @@ CREATE TABLE lot (
     source text COLLATE "C" NOT NULL,
     CONSTRAINT lot_pkey PRIMARY KEY (sku, lot)
 );
-COMMENT ON COLUMN lot.expires_on IS 'its last day of life, as told last';
+COMMENT ON COLUMN lot.expires_on IS 'its last day of life, as told of the latest time';
 COMMENT ON COLUMN lot.is_over IS
     'nobody can get it with the life that is owed: it is offered nowhere';
 COMMENT ON COLUMN lot.source IS 'who told the date';

@@ -205,3 +205,55 @@ def test_a_file_of_stock_has_lots(api: Client, retail: Retail, api_url: str) -> 
         "O4": (2, "2027-09-30"),
     }
     retail.assert_whole()
+
+
+def load(api: Client, api_url: str, content: bytes, as_of: str) -> None:
+    wanted = {
+        "kind": "stock",
+        "source": "wms",
+        "node": BOSTON,
+        "format": "csv",
+        "as_of": as_of,
+        "full": True,
+    }
+    path = f"/v1/files/{told(api, '/v1/files', wanted).json()['id']}"
+    api.put(f"{path}/content", params={"complete": True}, content=content)
+    with contextlib.closing(db.connect(api_url)) as runner:
+        while run_next(runner, SystemClock(), threading.Event()):
+            pass
+
+
+def test_a_full_file_may_begin_and_end_to_tell_lots(
+    api: Client, retail: Retail, api_url: str
+) -> None:
+    make(api, "flour")
+    load(api, api_url, b"sku,quantity\nflour,12\n", "2026-11-04T06:00:00Z")
+    retail.settle()
+    by_lots = b"sku,lot,quantity\nflour,F1,5\nflour,F2,7\n"
+    load(api, api_url, by_lots, "2026-11-05T06:00:00Z")
+    retail.settle()
+    assert lots(api, "flour") == {"": (0, None), "F1": (5, None), "F2": (7, None)}
+    load(api, api_url, by_lots, "2026-11-06T06:00:00Z")
+    retail.settle()
+    load(api, api_url, b"sku,quantity\nflour,9\n", "2026-11-07T06:00:00Z")
+    retail.settle()
+    assert lots(api, "flour") == {"": (9, None), "F1": (0, None), "F2": (0, None)}
+    retail.assert_whole()
+
+
+def test_a_full_file_by_lots_clears_what_was_of_none(
+    api: Client, retail: Retail, api_url: str
+) -> None:
+    make(api, "rice")
+    counted = {
+        "source": "wms",
+        "node": BOSTON,
+        "as_of": "2026-11-02T06:00:00Z",
+        "counts": [{"sku": "rice", "quantity": 12}, {"sku": "rice", "quantity": 5, "lot": "R1"}],
+    }
+    told(api, "/v1/inventory/counts", counted)
+    retail.settle()
+    load(api, api_url, b"sku,lot,quantity\nrice,R1,5\n", "2026-11-08T06:00:00Z")
+    retail.settle()
+    assert lots(api, "rice") == {"": (0, None), "R1": (5, None)}
+    retail.assert_whole()

@@ -105,6 +105,8 @@ def test_a_node_must_be_a_place_that_can_work(
         ({"substitutes": ("LAMP-GOLD",)}, "substitutes", "unknown_reference"),
         ({"substitutes": ("LAMP-BRASS",)}, "substitutes", "itself"),
         ({"shelf_life_days": None}, "minimum_remaining_days", "longer_than_shelf_life"),
+        ({"shelf_life_days": 36_501}, "shelf_life_days", "bad_days"),
+        ({"minimum_remaining_days": -1}, "minimum_remaining_days", "bad_days"),
         ({"markdown_percent": 101}, "markdown_percent", "bad_percent"),
         ({"packs": (Pack(unit="carton", base_quantity=0),)}, "packs.base_quantity", "bad_quantity"),
         ({"components": (Component("BULB-E27"),)}, "components", "kit_or_not"),

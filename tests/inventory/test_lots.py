@@ -11,7 +11,7 @@ from crossdock.inventory import ats, upkeep
 from crossdock.inventory.facts.corrections import Correction, correct
 from crossdock.inventory.model import ShipStock, ShortageFound
 from crossdock.kernel.messages import Message
-from crossdock.model.messages import LineQuantity
+from crossdock.model.messages import InventoryCounted, LineQuantity, StockCount
 from tests.inventory.stockroom import OAK, Stockroom, at, count, count_lots, move, order
 
 MARCH, MAY = date(2027, 3, 31), date(2027, 5, 31)
@@ -135,7 +135,7 @@ def test_a_number_without_a_lot_is_no_sum_of_lots(stockroom: Stockroom) -> None:
     assert stockroom.level("mug") == (3, 0)
     (case,) = stockroom.cases()
     assert case[:2] == ("inventory count refused", f"wms count of tea at {OAK}")
-    assert "old, new" in case[2]
+    assert "new, old" in case[2]
 
 
 def test_a_lot_nobody_has_any_more_does_not_stand_against_a_plain_count(
@@ -147,22 +147,95 @@ def test_a_lot_nobody_has_any_more_does_not_stand_against_a_plain_count(
     assert stockroom.cases() == []
 
 
-def test_the_date_told_last_stands_and_somebody_sees_that_it_is_another(
+def counted(minute: float, expires_on: date, *, units: int = 5) -> Message:
+    told = (StockCount("tea", OAK, units, lot="old", expires_on=expires_on),)
+    return InventoryCounted(source="wms", as_of=at(minute), node=OAK, counts=told)
+
+
+def last_day(stockroom: Stockroom) -> date:
+    [[found]] = stockroom.connection.execute(
+        "SELECT expires_on FROM lot WHERE lot = 'old'"
+    ).fetchall()
+    stockroom.connection.rollback()
+    assert isinstance(found, date)
+    return found
+
+
+def test_the_date_of_the_latest_time_stands_and_somebody_sees_that_it_is_another(
     stockroom: Stockroom,
 ) -> None:
-    stockroom.tell(*IN_LOTS)
+    stockroom.tell(receipt("old", 5, expires_on=MARCH))
     stockroom.tell(receipt("old", 1, minute=2, expires_on=MARCH))
     assert stockroom.cases() == []
     stockroom.tell(receipt("old", 1, minute=3, expires_on=MAY))
-    assert stockroom.cases() == [
-        (
-            "lot with another date",
-            "old of tea",
-            "pos says that it lives until 2027-05-31; 2027-03-31 was known",
-        )
-    ]
-    found = stockroom.connection.execute("SELECT lot, expires_on FROM lot ORDER BY lot").fetchall()
-    assert found == [("new", MAY), ("old", MAY)]
+    changed = "pos says that it lives until 2027-05-31; 2027-03-31 was known"
+    assert stockroom.cases() == [("lot with another date", "old of tea", changed)]
+    assert last_day(stockroom) == MAY
+
+
+# Told after a count as of minute 10 that says MARCH: by what changes nothing, or is older.
+NO_NEWS: dict[str, Message] = {
+    "the receipt of before once more": receipt("old", 5, expires_on=MAY),
+    "a receipt of before": receipt("old", 5, minute=5, expires_on=MAY),
+    "an older count": counted(9, MAY),
+    "a move that is refused": move(
+        "x", "tea", 5, "supplier", "nowhere", minute=20, lot="old", expires_on=MAY
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NO_NEWS)
+def test_a_date_that_is_no_news_changes_nothing(stockroom: Stockroom, name: str) -> None:
+    stockroom.tell(receipt("old", 5, expires_on=MAY))
+    stockroom.tell(counted(10, MARCH))
+    stockroom.tell(NO_NEWS[name])
+    assert last_day(stockroom) == MARCH
+
+
+def test_two_dates_in_one_batch_are_seen(stockroom: Stockroom) -> None:
+    both = [receipt("old", 5, minute=2, expires_on=MAY), receipt("old", 5, expires_on=MARCH)]
+    stockroom.tell(*both, receipt("old", 1, minute=3, expires_on=MARCH))
+    assert last_day(stockroom) == MARCH
+    assert [kind for kind, *_ in stockroom.cases()] == ["lot with another date"]
+
+
+def test_a_source_that_is_not_believed_tells_no_dates(stockroom: Stockroom) -> None:
+    stockroom.connection.execute(
+        "INSERT INTO inventory_source (source, authoritative) VALUES ('wms', false)"
+    )
+    stockroom.tell(receipt("old", 5, expires_on=MARCH))
+    stockroom.tell(counted(10, MAY))
+    assert last_day(stockroom) == MARCH
+
+
+def test_what_comes_in_a_batch_is_sold_in_it_by_its_date(stockroom: Stockroom) -> None:
+    stockroom.tell(receipt("new", 7, expires_on=MAY))
+    stockroom.tell(receipt("old", 5, minute=2, expires_on=MARCH), sale(3))
+    assert units(stockroom) == {"": 0, "old": 2, "new": 7}
+
+
+def test_lots_that_are_used_up_are_left_alone(stockroom: Stockroom) -> None:
+    """A full count and a sale look at what is there, not at every lot there ever was."""
+    stockroom.tell(*IN_LOTS, sale(5, lot="old"))
+    stockroom.tell(count_lots(40, new=7, full=True))
+    stockroom.tell(sale(1, minute=50))
+    rows = stockroom.connection.execute(
+        "SELECT lot, sellable, sellable_as_of FROM stock_level WHERE lot <> '' ORDER BY lot"
+    ).fetchall()
+    stockroom.connection.rollback()
+    assert rows == [("new", 6, at(40)), ("old", 0, None)]
+
+
+@pytest.mark.parametrize("days", [36_500, 1_000_000_000])
+def test_no_life_that_a_product_owes_stops_the_upkeep(stockroom: Stockroom, days: int) -> None:
+    sell_tea(stockroom)
+    stockroom.connection.execute(
+        "UPDATE product SET shelf_life_days = %s, minimum_remaining_days = %s", [days, days]
+    )
+    stockroom.connection.commit()
+    stockroom.tell(*IN_LOTS)
+    keep_up(stockroom)
+    assert offered(stockroom) == 0
 
 
 def test_a_reservation_gives_way_when_its_own_lot_is_short(stockroom: Stockroom) -> None:
@@ -203,6 +276,10 @@ def test_units_that_a_shortage_broke_and_that_left_all_the_same_are_of_a_lot(
     stockroom.tell(count_lots(40, old=3))
     ship(stockroom, 1, 5)
     assert units(stockroom) == {"": 0, "old": 0, "new": 5}
+    rows = stockroom.connection.execute(
+        "SELECT lot, quantity FROM shipped_lot ORDER BY lot"
+    ).fetchall()
+    assert rows == [("new", 2), ("old", 3)]
     assert stockroom.broken_rules() == []
 
 

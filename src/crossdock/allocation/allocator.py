@@ -236,11 +236,12 @@ class Allocator:
         if levels is None:
             return [Held(node.node, line, "", "", line.taken)]
         facts = self._products.get(line.sku)
-        owed = timedelta(0 if facts is None else facts.shelf_life_days or 0)
+        owed = 0 if facts is None else facts.shelf_life_days or 0
         parts = []
         missing = line.taken
         for i, level in enumerate(levels):
-            taken = min(level.units, missing) if level.lives_until - owed >= node.arrive_on else 0
+            left_to_live = (level.lives_until - node.arrive_on).days
+            taken = min(level.units, missing) if left_to_live >= owed else 0
             if taken:
                 parts.append(Held(node.node, line, level.owner, level.lot, taken))
                 levels[i] = level._replace(units=level.units - taken)

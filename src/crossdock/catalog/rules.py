@@ -30,6 +30,8 @@ from crossdock.model.stock import LEVEL_BUCKETS
 from crossdock.model.text import unstorable
 
 UNKNOWN_REFERENCE = "unknown_reference"
+MOST_DAYS = 36_500
+"""That goods live: a century."""
 
 
 def problems_of(network: Network, known: Network | None = None) -> list[Problem]:
@@ -285,8 +287,11 @@ def _check_product(product: Product, names: _Names, found: Findings) -> None:
             f"{product.markdown_percent} is no share.",
             "Send 0 to 100.",
         )
-    if product.shelf_life_days is not None:
-        found.quantity(product.shelf_life_days, at, "shelf_life_days")
+    for name in ("shelf_life_days", "minimum_remaining_days"):
+        days = getattr(product, name)
+        if days is not None and not 0 <= days <= MOST_DAYS:
+            said = f"{days} days are no life of goods."
+            found.add(f"{at}{name}", "bad_days", said, f"Send 0 to {MOST_DAYS:,}.")
     if (product.minimum_remaining_days or 0) > (product.shelf_life_days or 0):
         found.add(
             f"{at}minimum_remaining_days",

@@ -1,7 +1,7 @@
 """Levels, ledger and totals: the one way units move, and one function per statement.
 
-Locks: levels by (sku, node, owner, lot), then, at the end of the batch, totals by (sku, zone,
-methods). Whoever changes a level goes through `apply_moves` or `reserve`.
+Locks: lots by (sku, lot), levels by (sku, node, owner, lot), then, at the end of the batch, totals
+by (sku, zone, methods). Whoever changes a level goes through `apply_moves` or `reserve`.
 """
 
 from __future__ import annotations

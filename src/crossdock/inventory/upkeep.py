@@ -29,18 +29,18 @@ ROUND_MINUTES = 60
 def keep_up(connection: Connection, now: datetime) -> None:
     """A minute's small regular work; the caller commits.
 
-    Ledger partitions ahead of time, a share of the nodes aligned, lots that are over no longer
-    offered, and (once an hour) backorders reviewed that missed the stock they waited for.
+    Ledger partitions ahead of time, lots that are over no longer offered, a share of the nodes
+    aligned, and (once an hour) backorders reviewed that missed the stock they waited for.
     """
     if not take_turn(connection, "inventory"):
         return
     tx = Transaction(connection, now)
     ensure_ledger_partitions(tx, now, now + timedelta(days=62))
+    settle_lots(tx)
     minute = int(now.timestamp()) // 60
     share = ats_store.all_nodes(tx)[minute % ROUND_MINUTES :: ROUND_MINUTES]
     if share:
         align_levels(tx, share)
-    settle_lots(tx)
     tx.flush_books()
     hour = now.replace(minute=0, second=0, microsecond=0).isoformat()
     review = BackordersReviewRequested()

@@ -225,6 +225,8 @@ class InventoryCounted(Message, frozen=True, kw_only=True):
     node: str
     counts: tuple[StockCount, ...]
     full: bool = False
+    part_of_full: bool = False
+    """It is full together with others, of which one names what all of them left out."""
 
 
 class EditedLine(msgspec.Struct, frozen=True, kw_only=True):

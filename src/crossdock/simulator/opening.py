@@ -29,7 +29,7 @@ def open_stock(
     made = load_stock(connection, plain.by_node())
     tx = Transaction(connection, now)
     dated = {
-        (lot.sku, lot.lot): (lot.expires_on, OPENING)
+        (lot.sku, lot.lot): (lot.expires_on, now, OPENING)
         for lot in network.lots
         if lot.expires_on is not None
     }

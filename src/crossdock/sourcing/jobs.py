@@ -376,6 +376,16 @@ def bundle_units(bundle: Bundle, node: int, view: View) -> int:
     )
 
 
+def units_there(need: Need, node: int, view: View) -> int:
+    """What a node has for a need, of lots only what lives until it arrives from there."""
+    zone, leaves = view.cell.zones[node], view.leave[node]
+    if need.column.lots is None:
+        return need.column.left.get(node, 0)
+    if zone == FAR or not leaves:
+        return 0
+    return need.column.fresh(node, first_day(need.product, view.arrivals[leaves][zone]))
+
+
 def first_day(product: Product, arrives: int) -> int:
     """The day a lot must live to, to be sent with arrival on that day."""
     return arrives + (product.facts.shelf_life_days or 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from crossdock.sourcing.jobs import Bundle, Job, Need, Share
+from crossdock.sourcing.jobs import Bundle, Job, Need, Share, View, units_there
 from crossdock.sourcing.model import DemandLine, OrderDemand, SkuFacts
 from crossdock.sourcing.products import Product
 from crossdock.sourcing.state import BatchState
@@ -46,20 +46,20 @@ class Orders:
             job.budget = self._budget(job)
         return job
 
-    def substituted(self, job: Job) -> Job | None:
+    def substituted(self, job: Job, view: View) -> Job | None:
         """The order with the first substitute that some node has in the place of each line's
         product that none has; None when there is none. The job itself stays as ordered: what the
         batch took for it is given back by its own bundles."""
         bundles = job.bundles[:]
         for k, bundle in enumerate(job.bundles):
-            if bundle.whole or self._can_fill(job, bundle, bundle.needs):
+            if bundle.whole or self._can_fill(job, bundle, bundle.needs, view):
                 continue
             ordered = bundle.shares[0].line.sku
             for sku in self._product(ordered).facts.substitutes:
                 if sku in job.demand.barred_substitutes:
                     continue
                 needs = self._needs(sku, 1, instead_of=ordered)
-                if self._can_fill(job, bundle, needs):
+                if self._can_fill(job, bundle, needs, view):
                     shares = [Share(share.line, needs) for share in bundle.shares]
                     bundles[k] = Bundle(shares, bundle.quantity, whole=False)
                     break
@@ -73,13 +73,14 @@ class Orders:
             other_job.budget = self._budget(other_job)
         return other_job
 
-    def _can_fill(self, job: Job, bundle: Bundle, needs: tuple[Need, ...]) -> bool:
-        """Whether some node that the order leaves open has all of these for the whole bundle."""
+    def _can_fill(self, job: Job, bundle: Bundle, needs: tuple[Need, ...], view: View) -> bool:
+        """Whether some node that the order leaves open has all of these for the whole bundle, in
+        lots that live until they arrive from there."""
         position = self._tools.network.position
         barred = {position.get(code) for code in (*job.demand.excluded_nodes, *bundle.excluded)}
         only = {position.get(code) for code in job.demand.only_nodes}
         return any(
-            all(need.column.left.get(node, 0) >= need.units * bundle.quantity for need in needs)
+            all(units_there(need, node, view) >= need.units * bundle.quantity for need in needs)
             for node in needs[0].column.left
             if node not in barred and (not only or node in only)
         )

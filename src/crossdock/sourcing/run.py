@@ -101,7 +101,7 @@ class Run:
         found = self._steps(job, kept, best)
         may_substitute = self.policy.unfilled.substitutes and job.demand.substitutes_allowed
         if not found.plans and may_substitute:
-            other = self.orders.substituted(job)
+            other = self.orders.substituted(job, found.view)
             if other is not None:
                 job, found = other, self._steps(other, kept, best)
         if not found.plans and self.policy.unfilled.partial:

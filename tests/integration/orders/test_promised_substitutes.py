@@ -5,16 +5,23 @@ A jug, or else a tray, may stand in for a mug; every invariant is checked at the
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from typer.testing import CliRunner
 
 from crossdock import db
+from crossdock.catalog import store as catalog
+from crossdock.catalog.model import Product
 from crossdock.cli.main import app
+from crossdock.engine.process import Address
+from crossdock.engine.routing import route_of_text
 from crossdock.engine.transaction import Transaction
 from crossdock.inventory.model import BackordersReviewRequested, LevelKey
 from crossdock.inventory.upkeep import REVIEWER, quarantine
+from crossdock.model.messages import InventoryMoved, StockMove
 from tests.integration.orders.checkouts import drop, reserve
-from tests.integration.orders.shop import BOSTON, Shop, outside_order
+from tests.integration.orders.shop import BOSTON, DENVER, PROVIDENCE, Shop, outside_order
 from tests.integration.orders.test_substitutes import reserved, to_pick
 
 
@@ -139,4 +146,68 @@ def test_a_unit_sent_instead_is_no_longer_there_for_the_next(shop: Shop) -> None
     mug, lamp = together(shop, ("1", "mug"), ("2", "lamp"))
     assert to_pick(shop, mug) == {BOSTON: "jug"}
     assert shop.units(lamp) == {"backordered": 1}
+    shop.assert_whole()
+
+
+# What lies in lots -------------------------------------------------------------------------------
+
+
+def in_lots(shop: Shop, sku: str, **units: int) -> None:
+    """Units arrive in Boston, of lots that live for years or, named `short`, two weeks."""
+    now = shop.clock.now()
+    moves = tuple(
+        StockMove(
+            f"{sku} {lot}", sku, BOSTON, number, "supplier", "sellable", "receipt", now, lot,
+            (now + timedelta(days=14 if lot == "short" else 900)).date(),
+        )
+        for lot, number in units.items()
+    )  # fmt: skip
+    told = InventoryMoved(source="wms-lots", sequence=0, moves=moves)
+    shop.tell(told, Address("inventory", BOSTON, route_of_text(BOSTON)))
+
+
+def test_a_substitute_that_lies_in_two_lots_is_found_by_who_waits(shop: Shop) -> None:
+    order = shop.place("1", ("mug", 5), substitutes_allowed=True)
+    in_lots(shop, "jug", a=3, b=3)
+    assert shop.units(order) == {"released": 5}
+    shop.assert_whole()
+
+
+def test_what_would_be_over_on_arrival_stands_in_nobody_s_way(shop: Shop) -> None:
+    mug = Product(
+        sku="mug", name="mug", weight_grams=400, currency="USD", price=2000, cost=800,
+        substitutes=("jug",), tracks_lots=True, shelf_life_days=365, minimum_remaining_days=14,
+    )  # fmt: skip
+    catalog.save_products(shop.connection, [mug])
+    shop.connection.commit()
+    in_lots(shop, "mug", short=5)
+    shop.stock(BOSTON, jug=5)
+    order = shop.place("1", ("mug", 2), substitutes_allowed=True)
+    assert to_pick(shop, order) == {BOSTON: "jug"}
+    shop.assert_whole()
+
+
+# Units that wait in several parts ----------------------------------------------------------------
+
+
+def test_a_line_that_is_served_twice_is_asked_for_whole(shop: Shop) -> None:
+    """Part of it by what was ordered, the rest by a substitute of which there is enough for all."""
+    shop.sell("mug", "tray")
+    order = shop.place("1", ("mug", 5), substitutes_allowed=True)
+    shop.stock(PROVIDENCE, mug=2, tray=5)
+    shop.stock(PROVIDENCE, mug=20)
+    assert shop.units(order) == {"released": 5}
+    shop.assert_whole()
+
+
+def test_units_that_come_to_wait_one_after_the_other_all_wait(shop: Shop) -> None:
+    order = shop.place("1", ("mug", 5))
+    shop.stock(BOSTON, mug=2)
+    shop.stock(PROVIDENCE, mug=3)
+    shop.count(BOSTON, mug=0)
+    shop.count(PROVIDENCE, mug=0)
+    assert shop.units(order) == {"backordered": 5}
+    shop.assert_whole()
+    shop.stock(DENVER, mug=9)
+    assert shop.units(order) == {"released": 5}
     shop.assert_whole()

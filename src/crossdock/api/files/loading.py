@@ -153,7 +153,13 @@ def zeros(job: Open, node: str, gone: Sequence[tuple[str, str]]) -> list[tuple[s
 
 def _counted(job: Open, node: str, counts: Sequence[StockCount]) -> InventoryCounted:
     assert job.as_of is not None, "stock_is_of_a_time_and_source"
-    return InventoryCounted(source=job.source, as_of=job.as_of, node=node, counts=tuple(counts))
+    return InventoryCounted(
+        source=job.source,
+        as_of=job.as_of,
+        node=node,
+        counts=tuple(counts),
+        part_of_full=job.is_full,
+    )
 
 
 def send(

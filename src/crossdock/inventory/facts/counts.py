@@ -8,7 +8,7 @@ terms: what was picked, what was reserved, less what we shipped and the source n
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple
 
 from crossdock.engine.capability import Delivery
@@ -17,6 +17,7 @@ from crossdock.inventory import rules
 from crossdock.inventory.facts import lots_store
 from crossdock.inventory.facts import store as facts_store
 from crossdock.inventory.facts.cases import Complaint
+from crossdock.inventory.facts.lots import Dated, note_dates
 from crossdock.inventory.facts.lots_store import Lots
 from crossdock.inventory.facts.moves import Terms, terms_of
 from crossdock.inventory.facts.store import Kept, SourceTerms
@@ -36,6 +37,7 @@ class Number(NamedTuple):
     quantity: int
     terms: SourceTerms
     believed: bool
+    expires_on: date | None = None
 
 
 class Outcome(NamedTuple):
@@ -52,6 +54,7 @@ def take_counts(
     counts = [_count_of(delivery) for delivery in deliveries]
     numbers = _numbers(tx, deliveries, counts, terms, complaints)
     believed = [number for number in numbers if number.believed]
+    note_dates(tx, _dates(deliveries, counts, believed), complaints)
     levels = lock_levels(tx, {number.key for number in believed}, create=True)
     stock = tx.book(StockBook)
     stock.write(tx)  # Moves booked earlier in this batch are among those that happened since.
@@ -94,7 +97,7 @@ def _numbers(
     authorities = facts_store.authorities(tx, nodes)
     full = {count.node for count in counts if count.full}
     stocked = facts_store.stocked(tx, full) if full else {}
-    in_lots = lots_store.lots_at(tx, _without_lot(counts))
+    in_lots = lots_store.lots_at(tx, _without_lot(counts), tx.now)
     numbers: list[Number] = []
     for position, count in enumerate(counts):
         said = dict.fromkeys(LEVEL_BUCKETS)
@@ -112,9 +115,27 @@ def _numbers(
             key = LevelKey(item.sku, count.node, "", item.lot)
             bucket = item.bucket
             numbers.append(
-                Number(position, key, bucket, item.quantity, of_bucket[bucket], believed[bucket])
+                Number(
+                    position,
+                    key,
+                    bucket,
+                    item.quantity,
+                    of_bucket[bucket],
+                    believed[bucket],
+                    item.expires_on,
+                )
             )
     return numbers
+
+
+def _dates(
+    deliveries: Sequence[Delivery], counts: Sequence[InventoryCounted], numbers: Sequence[Number]
+) -> Iterable[Dated]:
+    for number in numbers:
+        if number.expires_on is not None and number.key.lot:
+            count, key = counts[number.place], number.key
+            told = (key.sku, key.lot, number.expires_on, count.as_of, count.source)
+            yield Dated(*told, deliveries[number.place])
 
 
 def _zeros(
@@ -147,7 +168,7 @@ def _without_lot(counts: Iterable[InventoryCounted]) -> set[tuple[str, str]]:
     return {
         (item.sku, count.node)
         for count in counts
-        if not count.full
+        if not (count.full or count.part_of_full)
         for item in count.counts
         if not item.lot
     }
@@ -155,9 +176,9 @@ def _without_lot(counts: Iterable[InventoryCounted]) -> set[tuple[str, str]]:
 
 def _lot_refusal(item: StockCount, count: InventoryCounted, in_lots: Lots) -> str | None:
     """A sum of units that are known lot by lot would count them twice."""
-    if item.lot or count.full:
+    if item.lot or count.full or count.part_of_full:
         return None
-    lots = [lot for lot, holds_any in in_lots.get((item.sku, count.node), ()) if holds_any]
+    lots = [one.lot for one in in_lots.get((item.sku, count.node), ()) if one.holds_any]
     if not lots or any(other.lot and other.sku == item.sku for other in count.counts):
         return None
     return f"it lies there in lots ({', '.join(lots[:10])}): a number is needed for each"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -11,52 +11,47 @@ from crossdock.engine.transaction import Transaction
 from crossdock.inventory import ats_store, rules
 from crossdock.inventory.facts import lots_store
 from crossdock.inventory.facts.cases import Complaint
-from crossdock.inventory.facts.lots_store import LotKey
+from crossdock.inventory.facts.lots_store import LotKey, Shelved
 from crossdock.inventory.model import LevelKey, Move
 from crossdock.inventory.rules import SELLABLE, Level
 from crossdock.inventory.store import StockBook, apply_moves, lock_levels, save_levels
-from crossdock.model.messages import InventoryCounted, InventoryMoved
 
 
-class _Told(NamedTuple):
+class Dated(NamedTuple):
+    """The last day of a lot, as a source told it of a time."""
+
+    sku: str
+    lot: str
     expires_on: date
+    at: datetime
     source: str
     delivery: Delivery
 
 
-def note_dates(
-    tx: Transaction, deliveries: Sequence[Delivery], complaints: list[Complaint]
-) -> None:
-    """Keep the dates told of lots; the last one stands, and somebody sees that it is another."""
-    told: dict[LotKey, _Told] = {}
-    for delivery in deliveries:
-        message = delivery.message
-        assert isinstance(message, InventoryMoved | InventoryCounted)
-        items = message.moves if isinstance(message, InventoryMoved) else message.counts
-        for item in items:
-            if item.expires_on is not None and item.lot:
-                told[item.sku, item.lot] = _Told(item.expires_on, message.source, delivery)
-    if not told:
+def note_dates(tx: Transaction, told: Iterable[Dated], complaints: list[Complaint]) -> None:
+    """Keep the dates told of lots. The one of the latest time stands, of two of that time the one
+    told later; somebody sees each change."""
+    dates = list(told)
+    if not dates:
         return
-    known = lots_store.dates(tx, told)
-    new = {key: said for key, said in told.items() if known.get(key) != said.expires_on}
-    if not new:
-        return
-    complaints += [
-        Complaint(
-            new[key].delivery,
-            "lot with another date",
-            f"{key[1]} of {key[0]}",
-            f"{new[key].source} says that it lives until {new[key].expires_on};"
-            f" {known[key]} was known",
-        )
-        for key in sorted(new.keys() & known.keys())
-    ]
-    keep_dates(tx, {key: (said.expires_on, said.source) for key, said in new.items()})
+    known = lots_store.dates(tx, {(one.sku, one.lot) for one in dates})
+    new: dict[LotKey, tuple[date, datetime, str]] = {}
+    for one in dates:
+        key = one.sku, one.lot
+        before = known.get(key)
+        if before is not None and one.at < before[1]:
+            continue
+        if before is not None and one.expires_on != before[0]:
+            said = f"{one.source} says that it lives until {one.expires_on}; {before[0]} was known"
+            subject = f"{one.lot} of {one.sku}"
+            complaints.append(Complaint(one.delivery, "lot with another date", subject, said))
+        known[key] = one.expires_on, one.at
+        new[key] = one.expires_on, one.at, one.source
+    keep_dates(tx, new)
 
 
-def keep_dates(tx: Transaction, told: Mapping[LotKey, tuple[date, str]]) -> None:
-    """Keep the last day of life of each (SKU, lot), and who told it."""
+def keep_dates(tx: Transaction, told: Mapping[LotKey, tuple[date, datetime, str]]) -> None:
+    """Keep the last day of life of each (SKU, lot), as of when it was told, and by whom."""
     if told:
         lots_store.put_dates(tx, [(*key, *said) for key, said in told.items()])
         settle_lots(tx, told)
@@ -69,62 +64,87 @@ def settle_lots(tx: Transaction, lots: Collection[LotKey] | None = None) -> None
         tx.book(StockBook).add_all(ats_store.align_lots(tx, changed))
 
 
-def book_facts(tx: Transaction, moves: Sequence[Move]) -> list[Level]:
-    """Book what sources say, units without a lot where they are most likely of; returns the levels
-    that changed."""
+class Booked(NamedTuple):
+    """The levels that changed, and by move the parts that were booked of it."""
+
+    levels: list[Level]
+    parts: list[list[Move]]
+
+
+def book_facts(tx: Transaction, moves: Sequence[Move]) -> Booked:
+    """Book what sources say; units without a lot are of where they are most likely of."""
     lots = _lots_of(tx, moves)
     if not lots:
-        return apply_moves(tx, moves)
-    keys = {LevelKey(move.sku, move.node, "", move.lot) for move in moves}
+        return Booked(apply_moves(tx, moves), [[move] for move in moves])
+    keys = {_key_of(move) for move in moves}
     keys.update(LevelKey(*place, "", lot) for place, names in lots.items() for lot in names)
     keys.update(LevelKey(*place) for place in lots_store.places_without_lot(tx, lots))
     levels = lock_levels(tx, keys, create=True)
     ledger = tx.book(StockBook).ledger
+    booked = []
     for move in moves:
-        for part in divide(move, levels, lots.get((move.sku, move.node), ()), tx.now):
-            ledger += rules.book(levels[LevelKey(part.sku, part.node, "", part.lot)], part, tx.now)
-    return save_levels(tx, levels.values())
+        parts = divide(move, levels, lots.get((move.sku, move.node), ()), tx.now)
+        for part in parts:
+            ledger += rules.book(levels[_key_of(part)], part, tx.now)
+        booked.append(parts)
+    return Booked(save_levels(tx, levels.values()), booked)
+
+
+def _key_of(move: Move) -> LevelKey:
+    return LevelKey(move.sku, move.node, move.owner, move.lot)
 
 
 def _lots_of(tx: Transaction, moves: Sequence[Move]) -> Mapping[tuple[str, str], Sequence[str]]:
-    """By SKU and node, the lots there and those that come there now; those over soonest first."""
-    found = lots_store.lots_at(tx, {(move.sku, move.node) for move in moves})
-    lots = {place: [lot for lot, _ in known] for place, known in found.items()}
-    for move in moves:
-        if move.lot and move.lot not in (names := lots.setdefault((move.sku, move.node), [])):
-            names.append(move.lot)
-    return lots
+    """By SKU and node, the lots there and those that come there now: the shortest-lived first, of
+    those that are not over."""
+    since = min((move.occurred_at or tx.now for move in moves), default=tx.now)
+    found = lots_store.lots_at(tx, {(move.sku, move.node) for move in moves}, since)
+    coming = {
+        (move.sku, move.node, move.lot)
+        for move in moves
+        if move.lot and all(move.lot != one.lot for one in found.get((move.sku, move.node), ()))
+    }
+    if coming:
+        dates = lots_store.dates(tx, {(sku, lot) for sku, _, lot in coming})
+        for sku, node, lot in sorted(coming):
+            expires_on, _ = dates.get((sku, lot), (date.max, None))
+            found.setdefault((sku, node), []).append(Shelved(lot, expires_on, False, False))
+    return {
+        place: [one.lot for one in sorted(known, key=lambda one: (one.is_over, one.expires_on))]
+        for place, known in found.items()
+    }
 
 
 def divide(
     move: Move, levels: Mapping[LevelKey, Level], lots: Sequence[str], now: datetime
 ) -> list[Move]:
-    """The move by lots. Units that leave without a lot are taken of those without one, then of
-    the lots in the order given, free ones first; units that come into a lot and had left before,
-    when nobody knew of which, make up for that."""
+    """The move by lots. Units that come into a lot and had left before, when nobody knew of which,
+    make up for that; units that leave without one are of those there."""
     out_of, into = rules.column_of(move.from_bucket), rules.column_of(move.to_bucket)
     if not lots or out_of == into:
         return [move]
-    if move.lot:
-        if into is None or out_of is not None:
-            return [move]
+    if not move.lot and out_of is not None:
+        shelf = [levels[LevelKey(move.sku, move.node, "", lot)] for lot in ("", *lots)]
+        return _out_of_lots(move, out_of, shelf, move.occurred_at or now)
+    if move.lot and out_of is None and into is not None:
         rest = levels.get(LevelKey(move.sku, move.node))
         missing = 0 if rest is None else rest.overdrawn.get(into, 0)
         return _parts(move, {"": min(missing, move.quantity)}, move.lot)
-    if out_of is None:
-        return [move]
-    shelf = [levels[LevelKey(move.sku, move.node, "", lot)] for lot in ("", *lots)]
-    at = move.occurred_at or now
-    # Where a later count knows of the move already, its units are gone already.
-    seen = [level for level in shelf if rules.seen_by_count(level, out_of, move, at)]
+    return [move]
+
+
+def _out_of_lots(move: Move, bucket: str, shelf: Sequence[Level], at: datetime) -> list[Move]:
+    """Units are taken in the order of the shelf, free ones first. Where a later count knows of the
+    move already, its units are gone already."""
+    seen = [level for level in shelf if rules.seen_by_count(level, bucket, move, at)]
     taken: dict[str, int] = {}
     left = move.quantity
     for only_free in (True, False):
         for level in shelf:
             if level in seen:
                 continue
-            there = getattr(level, out_of) - taken.get(level.key.lot, 0)
-            if only_free and out_of == SELLABLE:
+            there = getattr(level, bucket) - taken.get(level.key.lot, 0)
+            if only_free and bucket == SELLABLE:
                 there -= level.reserved
             step = max(0, min(left, there))
             taken[level.key.lot] = taken.get(level.key.lot, 0) + step

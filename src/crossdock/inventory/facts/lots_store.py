@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import date
+from datetime import date, datetime
+from typing import NamedTuple
 
 from crossdock.engine.transaction import Transaction
 
@@ -11,23 +12,27 @@ LotKey = tuple[str, str]
 """SKU, lot."""
 
 
-def dates(tx: Transaction, lots: Collection[LotKey]) -> dict[LotKey, date]:
-    """The last day of life of those lots of which one was told."""
+def dates(tx: Transaction, lots: Collection[LotKey]) -> dict[LotKey, tuple[date, datetime]]:
+    """The last day of life of those lots of which one was told, and as of when."""
     rows = tx.fetch(
-        "SELECT t.sku, t.lot, t.expires_on FROM unnest(%s::text[], %s::text[]) AS k (sku, lot)"
-        " JOIN lot t USING (sku, lot)",
+        "SELECT t.sku, t.lot, t.expires_on, t.as_of"
+        " FROM unnest(%s::text[], %s::text[]) AS k (sku, lot) JOIN lot t USING (sku, lot)",
         _columns(lots),
     )
-    return {(sku, lot): expires_on for sku, lot, expires_on in rows}
+    return {(sku, lot): (expires_on, as_of) for sku, lot, expires_on, as_of in rows}
 
 
-def put_dates(tx: Transaction, rows: Sequence[tuple[str, str, date, str]]) -> None:
-    """Keep (SKU, lot, last day of life, source); `settle` says whether they are over."""
+def put_dates(tx: Transaction, rows: Sequence[tuple[str, str, date, datetime, str]]) -> None:
+    """Keep (SKU, lot, last day of life, as of, source); `settle` says whether they are over."""
     tx.execute(
-        "INSERT INTO lot (sku, lot, expires_on, source, is_over)"
-        " SELECT n.*, false FROM unnest(%s::text[], %s::text[], %s::date[], %s::text[]) AS n"
-        " ON CONFLICT (sku, lot) DO UPDATE"
-        " SET expires_on = excluded.expires_on, source = excluded.source",
+        """
+        INSERT INTO lot AS t (sku, lot, expires_on, as_of, source, is_over)
+        SELECT n.*, false FROM unnest(%s::text[], %s::text[], %s::date[], %s::timestamptz[],
+                                      %s::text[]) AS n
+        ON CONFLICT (sku, lot) DO UPDATE
+        SET expires_on = excluded.expires_on, as_of = excluded.as_of, source = excluded.source
+        WHERE excluded.as_of >= t.as_of
+        """,
         [list(column) for column in zip(*sorted(rows), strict=True)],
     )
 
@@ -43,7 +48,7 @@ def settle(tx: Transaction, today: date, lots: Collection[LotKey] | None) -> lis
         WITH due AS MATERIALIZED (
             SELECT t.sku, t.lot
             FROM lot t LEFT JOIN product p ON p.sku = t.sku AND p.tracks_lots
-            WHERE t.is_over <> (t.expires_on - coalesce(p.minimum_remaining_days, 0) < %s)
+            WHERE t.is_over <> (t.expires_on - %s::date < coalesce(p.minimum_remaining_days, 0))
               AND (%s OR (t.sku, t.lot) IN (SELECT * FROM unnest(%s::text[], %s::text[])))
             ORDER BY t.sku, t.lot
             FOR NO KEY UPDATE OF t
@@ -57,27 +62,43 @@ def settle(tx: Transaction, today: date, lots: Collection[LotKey] | None) -> lis
     return [(sku, lot) for sku, lot in rows]
 
 
-class Lots(dict[tuple[str, str], list[tuple[str, bool]]]):
-    """By SKU and node, the lots there and whether they hold anything; those over soonest first."""
+class Shelved(NamedTuple):
+    """A lot of a SKU at a node."""
+
+    lot: str
+    expires_on: date
+    """`date.max` where none is known."""
+    is_over: bool
+    holds_any: bool
 
 
-def lots_at(tx: Transaction, places: Collection[tuple[str, str]]) -> Lots:
-    """The lots that have a level, without owner, at these (SKU, node)."""
+Lots = dict[tuple[str, str], list[Shelved]]
+"""By SKU and node."""
+
+
+def lots_at(tx: Transaction, places: Collection[tuple[str, str]], since: datetime) -> Lots:
+    """The lots, without owner, at these (SKU, node) that hold anything or were counted since."""
     rows = tx.fetch(
         """
-        SELECT l.sku, l.node, l.lot,
-               greatest(l.sellable, l.damaged, l.quality_control, l.in_transit) > 0
+        SELECT l.sku, l.node, l.lot, t.expires_on, t.is_over IS TRUE,
+               greatest(l.sellable, l.reserved, l.damaged, l.quality_control, l.in_transit) > 0
         FROM unnest(%s::text[], %s::text[]) AS k (sku, node)
         JOIN stock_level l
           ON l.sku = k.sku AND l.node = k.node AND l.lot <> '' AND l.owner = ''
         LEFT JOIN lot t ON t.sku = l.sku AND t.lot = l.lot
-        ORDER BY t.is_over IS TRUE, t.expires_on, l.lot
+        WHERE greatest(l.sellable, l.reserved, l.damaged, l.quality_control, l.in_transit,
+                       l.sellable_overdrawn, l.damaged_overdrawn, l.quality_control_overdrawn,
+                       l.in_transit_overdrawn) > 0
+           OR greatest(l.sellable_as_of, l.damaged_as_of, l.quality_control_as_of,
+                       l.in_transit_as_of) >= %s
+        ORDER BY l.lot
         """,
-        _columns(places),
+        (*_columns(places), since),
     )
-    found = Lots()
-    for sku, node, lot, holds_any in rows:
-        found.setdefault((sku, node), []).append((lot, holds_any))
+    found: Lots = {}
+    for sku, node, lot, expires_on, is_over, holds_any in rows:
+        shelved = Shelved(lot, expires_on or date.max, is_over, holds_any)
+        found.setdefault((sku, node), []).append(shelved)
     return found
 
 

@@ -17,7 +17,7 @@ from crossdock.engine.transaction import Transaction
 from crossdock.inventory import rules
 from crossdock.inventory.facts import store as facts_store
 from crossdock.inventory.facts.cases import Complaint
-from crossdock.inventory.facts.lots import book_facts
+from crossdock.inventory.facts.lots import Dated, book_facts, note_dates
 from crossdock.inventory.facts.store import SourceTerms
 from crossdock.inventory.model import Move
 from crossdock.inventory.rules import Level
@@ -46,6 +46,7 @@ def take_moves(
     fresh = _first_of_their_kind(tx, seen, complaints)
     repeating = {key[0] for key, said in terms.items() if said.repeats_our_shipments}
     moves: list[Move] = []
+    dates: list[Dated] = []
     for sighting in fresh:
         source = sighting.source
         for move in sighting.moves:
@@ -54,7 +55,11 @@ def take_moves(
                 complaints.append(_refused(sighting, move, refusal))
             elif not (source in repeating and _repeats_us(terms, source, move)):
                 moves.append(_to_book(move, source))
-    return book_facts(tx, moves) if moves else []
+                if move.expires_on is not None and move.lot:
+                    told = (move.sku, move.lot, move.expires_on, move.occurred_at)
+                    dates.append(Dated(*told, source, sighting.delivery))
+    note_dates(tx, dates, complaints)
+    return book_facts(tx, moves).levels if moves else []
 
 
 def _sightings(delivery: Delivery) -> Iterator[Sighting]:
@@ -63,12 +68,22 @@ def _sightings(delivery: Delivery) -> Iterator[Sighting]:
     source, moves = message.source, message.moves
     if message.sequence and len(moves) > 1:
         name = f"{source}\x1f{delivery.to.instance}\x1f#{message.sequence}"
-        yield Sighting(_hash(name), _fingerprint(moves), delivery, source, moves)
+        content = [_content(move) for move in moves]
+        yield Sighting(_hash(name), _fingerprint(content), delivery, source, moves)
         return
     for move in moves:
         yield Sighting(
-            _hash(f"{source}\x1f{move.move_id}"), _fingerprint(move), delivery, source, (move,)
+            _hash(f"{source}\x1f{move.move_id}"),
+            _fingerprint(_content(move)),
+            delivery,
+            source,
+            (move,),
         )
+
+
+def _content(move: StockMove) -> object:
+    """What tells it from another. A move without a lot is the same as before there were lots."""
+    return move if move.lot else msgspec.structs.astuple(move)[:8]
 
 
 def _hash(name: str) -> str:

@@ -13,7 +13,6 @@ from crossdock.engine.transaction import Transaction
 from crossdock.inventory.facts import store as facts_store
 from crossdock.inventory.facts.cases import Complaint, open_cases
 from crossdock.inventory.facts.counts import take_counts
-from crossdock.inventory.facts.lots import note_dates
 from crossdock.inventory.facts.moves import take_moves
 from crossdock.inventory.facts.shortages import break_reservations, serve_backorders
 from crossdock.inventory.model import STATION, BackordersReviewRequested
@@ -49,7 +48,6 @@ class InventoryFacts:
         counted = [d for d in deliveries if isinstance(d.message, InventoryCounted)]
         terms = facts_store.source_terms(tx, _sources(deliveries))
         complaints: list[Complaint] = []
-        note_dates(tx, [*moved, *counted], complaints)
         levels: list[Level] = take_moves(tx, moved, terms, complaints) if moved else []
         ignored: list[int] = []
         if counted:

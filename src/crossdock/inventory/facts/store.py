@@ -204,10 +204,11 @@ def picked_now(tx: Transaction, keys: Collection[LevelKey]) -> dict[LevelKey, in
 
 
 def stocked(tx: Transaction, nodes: Collection[str]) -> dict[str, list[tuple[str, str]]]:
-    """The (SKU, lot) that have a level at each of these nodes, without owner."""
+    """The (SKU, lot) that have a level at each of these nodes, without owner; no lots used up."""
     rows = tx.fetch(
         "SELECT node, array_agg(sku), array_agg(lot) FROM stock_level"
-        " WHERE node = ANY(%s::text[]) AND owner = '' GROUP BY node",
+        " WHERE node = ANY(%s::text[]) AND owner = ''"
+        " AND (lot = '' OR sellable > 0 OR reserved > 0 OR sellable_overdrawn > 0) GROUP BY node",
         (sorted(nodes),),
     )
     return {node: list(zip(skus, lots, strict=True)) for node, skus, lots in rows}
@@ -302,8 +303,8 @@ def waiting_for_substitutes(tx: Transaction, skus: Collection[str]) -> dict[str,
                           AND r.kit = ''
         JOIN sales_order o ON o.id = r.order_id AND o.substitutes_allowed
         WHERE p.substitutes <> '{}' AND p.substitutes && %s::text[]
-          AND EXISTS (SELECT FROM stock_level l
-                      WHERE l.sku = a.sku AND l.available >= r.quantity)
+          AND EXISTS (SELECT FROM stock_level l WHERE l.sku = a.sku AND l.methods <> 0
+                      GROUP BY l.node HAVING sum(l.available) >= r.quantity)
         ORDER BY r.order_id, r.id FOR NO KEY UPDATE OF r SKIP LOCKED
         """,
         (names, names),

@@ -32,6 +32,7 @@ from crossdock.inventory.model import (
 from crossdock.inventory.reservations import rules, store
 from crossdock.inventory.reservations.acceptance import accept
 from crossdock.inventory.reservations.book import ALLOCATED, PICKED, Reservation, ReservationBook
+from crossdock.inventory.rules import Level
 from crossdock.inventory.store import apply_moves
 from crossdock.kernel.messages import Command, Message
 from crossdock.model.messages import LineQuantity, ShortLine
@@ -72,8 +73,8 @@ class _Work:
         self.tx = tx
         self.book = tx.book(ReservationBook)
         self.moves: list[Move] = []
-        self.unplaced: list[Move] = []
-        """Moves of units that were reserved nowhere any more."""
+        self.unplaced: list[tuple[Move, str]] = []
+        """Moves of units that were reserved nowhere any more, and the shipment they left with."""
         self.lots: dict[tuple[str, str, int, str, str], int] = {}
         """Units that left by order, shipment, line, SKU and lot."""
         self.unqueued: set[str] = set()
@@ -86,9 +87,10 @@ class _Work:
             each.reply(self._answer_one(command))
             for each, command in zip(issued, commands, strict=True)
         ]
+        answers += self._tell_others(issued[-1].cause)
         if self.lots:
             store.add_shipped_lots(self.tx, self.lots)
-        return answers + self._tell_others(issued[-1].cause)
+        return answers
 
     def _tell_others(self, cause: Delivery) -> list[Outgoing]:
         """Book the moves; tell orders that lost their units by them, and those that can be served.
@@ -96,15 +98,15 @@ class _Work:
         What was given up may be what a backorder waits for.
         """
         levels = apply_moves(self.tx, self.moves) if self.moves else []
+        risen = {level.key.sku for level in levels if level.available > level.available_before}
         if self.unplaced:
-            again = book_facts(self.tx, self.unplaced)
+            again = self._place()
+            risen |= {level.key.sku for level in again if level.available > level.available_before}
             levels = list({level.key: level for level in (*levels, *again)}.values())
         told: list[ShortageFound | StockArrived] = [
             shortage.found for shortage in break_reservations(self.tx, levels)
         ]
-        given_up = {level.key.sku for level in levels if level.available > level.available_before}
-        skus = given_up | self.unqueued
-        told += [arrival.found for arrival in serve_backorders(self.tx, skus)]
+        told += [arrival.found for arrival in serve_backorders(self.tx, risen | self.unqueued)]
         return [Outgoing(Address(ORDERS, m.order_id, m.order_id), m, cause) for m in told]
 
     def _answer_one(self, command: Known) -> Message:
@@ -233,19 +235,30 @@ class _Work:
             self.book.remove(promised)
 
     def _ship_units(self, promised: Reservation, bucket: str, command: ShipStock) -> None:
-        self._move(
-            promised,
-            bucket,
-            "customer",
-            "shipped",
-            command.fulfillment_id,
-            node=command.node,
-            at=command.shipped_at,
-        )
-        if promised.lot:
-            key = (command.order_id, command.shipment_id, promised.line, promised.sku, promised.lot)
-            self.lots[key] = self.lots.get(key, 0) + promised.quantity
+        move = _move_of(
+            promised, bucket, "customer", "shipped", command.fulfillment_id,
+            node=command.node, at=command.shipped_at,
+        )  # fmt: skip
+        if promised.node is None:
+            self.unplaced.append((move, command.shipment_id))
+        else:
+            self.moves.append(move)
+            self._note_lot(move, command.shipment_id)
         self.book.remove(promised)
+
+    def _place(self) -> list[Level]:
+        """Book units that left though no level had them reserved, of whichever lot they are."""
+        booked = book_facts(self.tx, [move for move, _ in self.unplaced])
+        for (_, shipment_id), parts in zip(self.unplaced, booked.parts, strict=True):
+            for part in parts:
+                self._note_lot(part, shipment_id)
+        return booked.levels
+
+    def _note_lot(self, move: Move, shipment_id: str) -> None:
+        if move.lot:
+            assert move.order_id is not None and move.line is not None, "shipped for an order"
+            key = (move.order_id, shipment_id, move.line, move.sku, move.lot)
+            self.lots[key] = self.lots.get(key, 0) + move.quantity
 
     def _move(
         self,
@@ -254,30 +267,37 @@ class _Work:
         target: str,
         reason: str,
         fulfillment_id: str | None,
-        *,
-        node: str | None = None,
-        at: datetime | None = None,
     ) -> None:
         """Note a move of these units; it is booked at the end of the round."""
-        where = node or promised.node
-        assert where is not None, "units move at a node"
-        moves = self.unplaced if promised.node is None else self.moves
-        moves.append(
-            Move(
-                promised.sku,
-                where,
-                promised.quantity,
-                source,
-                target,
-                reason,
-                order_id=promised.order_id,
-                line=promised.line,
-                fulfillment_id=fulfillment_id,
-                occurred_at=at,
-                owner=promised.owner,
-                lot=promised.lot,
-            )
-        )
+        self.moves.append(_move_of(promised, source, target, reason, fulfillment_id))
+
+
+def _move_of(
+    promised: Reservation,
+    source: str,
+    target: str,
+    reason: str,
+    fulfillment_id: str | None,
+    *,
+    node: str | None = None,
+    at: datetime | None = None,
+) -> Move:
+    where = node or promised.node
+    assert where is not None, "units move at a node"
+    return Move(
+        promised.sku,
+        where,
+        promised.quantity,
+        source,
+        target,
+        reason,
+        order_id=promised.order_id,
+        line=promised.line,
+        fulfillment_id=fulfillment_id,
+        occurred_at=at,
+        owner=promised.owner,
+        lot=promised.lot,
+    )
 
 
 def _known(command: Command) -> Known:
