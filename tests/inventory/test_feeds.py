@@ -115,6 +115,7 @@ def test_a_feed_is_understood(stockroom: Stockroom, name: str) -> None:
     assert stockroom.broken_rules() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_feed_is_understood_in_one_batch(stockroom: Stockroom, name: str) -> None:
     """Within a batch moves are taken before counts: each scenario has to come out the same."""
@@ -134,6 +135,7 @@ STORY = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arrival", list(permutations(range(len(STORY)))))
 def test_the_order_of_arrival_does_not_matter(
     stockroom: Stockroom, arrival: tuple[int, ...]

@@ -98,6 +98,7 @@ def test_a_feed_of_lots_is_understood(stockroom: Stockroom, name: str) -> None:
     assert stockroom.cases() == [] and stockroom.broken_rules() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_feed_of_lots_is_understood_in_one_batch(stockroom: Stockroom, name: str) -> None:
     messages, sellable = SCENARIOS[name]
@@ -112,6 +113,7 @@ def test_a_sale_without_a_lot_is_of_what_no_count_has_seen(stockroom: Stockroom)
     assert units(stockroom) == {"": 0, "old": 4, "new": 6}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arrival", list(permutations(range(4))))
 def test_however_lots_and_sales_arrive_no_unit_is_too_many(
     stockroom: Stockroom, arrival: tuple[int, ...]
