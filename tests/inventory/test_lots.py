@@ -140,6 +140,23 @@ def test_a_number_without_a_lot_is_no_sum_of_lots(stockroom: Stockroom) -> None:
     assert "new, old" in case[2]
 
 
+@pytest.mark.parametrize("bucket", ["sellable", "damaged"])
+def test_a_full_count_that_clears_no_lots_is_no_sum_of_them_either(
+    stockroom: Stockroom, bucket: str
+) -> None:
+    """Of a source that sends no full files, and of buckets that a full file does not clear."""
+    if bucket == "sellable":
+        stockroom.connection.execute(
+            "INSERT INTO inventory_source (source, full_files) VALUES ('wms', false)"
+        )
+    damaged = move("d", "tea", 2, "sellable", "damaged", minute=2, lot="old")
+    stockroom.tell(*IN_LOTS, damaged)
+    stockroom.tell(count(40, tea=2, bucket=bucket, full=True))
+    assert [kind for kind, *_ in stockroom.cases()] == ["inventory count refused"]
+    assert stockroom.lots("tea").get("", (0, 0)) == (0, 0)
+    assert stockroom.broken_rules() == []
+
+
 def test_a_lot_nobody_has_any_more_does_not_stand_against_a_plain_count(
     stockroom: Stockroom,
 ) -> None:

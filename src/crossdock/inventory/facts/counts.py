@@ -97,7 +97,7 @@ def _numbers(
     authorities = facts_store.authorities(tx, nodes)
     full = {count.node for count in counts if count.full}
     stocked = facts_store.stocked(tx, full) if full else {}
-    in_lots = lots_store.lots_at(tx, _without_lot(counts), tx.now)
+    in_lots = _lots_of_sums(tx, counts, terms)
     numbers: list[Number] = []
     for position, count in enumerate(counts):
         said = dict.fromkeys(LEVEL_BUCKETS)
@@ -108,7 +108,7 @@ def _numbers(
             for b in said
         }
         for item in (*count.counts, *_zeros(count, of_bucket[SELLABLE], stocked)):
-            refusal = _refusal_of(item, count) or _lot_refusal(item, count, in_lots)
+            refusal = _refusal_of(item, count) or _lot_refusal(item, count, terms, in_lots)
             if refusal is not None:
                 complaints.append(_refused(deliveries[position], count, item, refusal))
                 continue
@@ -163,23 +163,32 @@ def _refusal_of(item: StockCount, count: InventoryCounted) -> str | None:
     return None
 
 
-def _without_lot(counts: Iterable[InventoryCounted]) -> set[tuple[str, str]]:
-    """The (SKU, node) of numbers that could be meant as a sum over lots."""
-    return {
+def _may_be_sum(item: StockCount, count: InventoryCounted, terms: Terms) -> bool:
+    """Whether a number could be meant for all lots together: where nothing says that they are
+    zero."""
+    is_full = item.bucket == SELLABLE and (count.full or count.part_of_full)
+    clears = is_full and terms_of(terms, count.source, count.node, SELLABLE).full_files
+    return not item.lot and not clears
+
+
+def _lots_of_sums(tx: Transaction, counts: Iterable[InventoryCounted], terms: Terms) -> Lots:
+    places = {
         (item.sku, count.node)
         for count in counts
-        if not (count.full or count.part_of_full)
         for item in count.counts
-        if not item.lot
+        if _may_be_sum(item, count, terms)
     }
+    return lots_store.lots_at(tx, places, tx.now) if places else {}
 
 
-def _lot_refusal(item: StockCount, count: InventoryCounted, in_lots: Lots) -> str | None:
+def _lot_refusal(
+    item: StockCount, count: InventoryCounted, terms: Terms, in_lots: Lots
+) -> str | None:
     """A sum of units that are known lot by lot would count them twice."""
-    if item.lot or count.full or count.part_of_full:
-        return None
     lots = [one.lot for one in in_lots.get((item.sku, count.node), ()) if one.holds_any]
-    if not lots or any(other.lot and other.sku == item.sku for other in count.counts):
+    if not lots or not _may_be_sum(item, count, terms):
+        return None
+    if any(other.lot and other.sku == item.sku for other in count.counts):
         return None
     return f"it lies there in lots ({', '.join(lots[:10])}): a number is needed for each"
 
