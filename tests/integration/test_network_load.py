@@ -75,17 +75,23 @@ def test_a_network_with_mistakes_changes_nothing(
     assert load_network(connection).nodes == ()
 
 
+def with_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, more: str) -> str:
+    """The starter with another file in its network folder; returns its path."""
+    monkeypatch.setenv("CROSSDOCK_DATABASE_URL", url)
+    shop = tmp_path / "shop"
+    run("init", str(shop))
+    (shop / "network" / "more.toml").write_text(more)
+    return str(shop)
+
+
 def test_other_buckets_and_lots_of_a_network_are_loaded_too(
     tmp_path: Path, database_url: str, connection: db.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CROSSDOCK_DATABASE_URL", database_url)
-    run("init", str(tmp_path / "shop"))
-    more = tmp_path / "shop" / "network" / "more.toml"
-    more.write_text(
+    more = (
         '[[stock]]\nnode = "store-boston"\nbucket = "damaged"\nquantities = {LAMP-BRASS = 2}\n'
         '[[lot]]\nnode = "store-boston"\nsku = "CANDLE-CEDAR"\nlot = "C1"\nquantity = 6\n'
     )
-    run("network", "load", str(tmp_path / "shop"))
+    run("network", "load", with_more(tmp_path, monkeypatch, database_url, more))
     rows = connection.execute(
         "SELECT sku, lot, sellable, damaged FROM stock_level WHERE node = 'store-boston'"
         " AND (damaged > 0 OR lot <> '') ORDER BY sku"
@@ -96,8 +102,11 @@ def test_other_buckets_and_lots_of_a_network_are_loaded_too(
 
 
 WRONG_STOCK = {
-    'bucket = "shelf"\nquantities = {LAMP-BRASS = 2}': "'shelf' is no bucket",
-    'owner = "acme"\nquantities = {LAMP-BRASS = 2}': "There is no legal_entity 'acme'",
+    '[[stock]]\nbucket = "shelf"\nquantities = {LAMP-BRASS = 2}': "'shelf' is no bucket",
+    '[[stock]]\nowner = "acme"\nquantities = {LAMP-BRASS = 2}': "There is no legal_entity 'acme'",
+    '[[lot]]\nsku = "TEA-TIN"\nlot = "T2611"\nquantity = 6\nexpires_on = 2029-01-01': (
+        "A lot has one date everywhere."
+    ),
 }
 
 
@@ -105,23 +114,7 @@ WRONG_STOCK = {
 def test_stock_that_cannot_be_is_named(
     tmp_path: Path, stock: str, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CROSSDOCK_DATABASE_URL", database_url)
-    run("init", str(tmp_path / "shop"))
-    more = tmp_path / "shop" / "network" / "more.toml"
-    more.write_text(f'[[stock]]\nnode = "store-boston"\n{stock}\n')
-    result = CliRunner().invoke(app, ["network", "load", str(tmp_path / "shop")])
+    record = f'{stock}\nnode = "store-boston"\n'
+    shop = with_more(tmp_path, monkeypatch, database_url, record)
+    result = CliRunner().invoke(app, ["network", "load", shop])
     assert result.exit_code != 0 and WRONG_STOCK[stock] in " ".join(result.output.split())
-
-
-def test_a_lot_with_two_dates_is_named(
-    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CROSSDOCK_DATABASE_URL", database_url)
-    run("init", str(tmp_path / "shop"))
-    more = tmp_path / "shop" / "network" / "more.toml"
-    more.write_text(
-        '[[lot]]\nnode = "store-boston"\nsku = "TEA-TIN"\nlot = "T2611"\nquantity = 6\n'
-        "expires_on = 2029-01-01\n"
-    )
-    result = CliRunner().invoke(app, ["network", "load", str(tmp_path / "shop")])
-    assert result.exit_code != 0 and "A lot has one date everywhere." in result.output
