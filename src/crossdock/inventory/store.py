@@ -96,10 +96,13 @@ class StockBook:
         for position, change in enumerate(changes):
             sums[position] += change
 
-    def add_all(self, changes: Iterable[tuple[TotalKey, tuple[int, int, int]]]) -> None:
+    def add_all(
+        self, tx: Transaction, changes: Iterable[tuple[TotalKey, tuple[int, int, int]]]
+    ) -> None:
         """Note changes that no batch of moves made."""
         for key, change in changes:
             self.add(key, change)
+        self.write_if_closed(tx)
 
     def pending_available(self, methods: int = 31, zones: Collection[str] = ()) -> dict[str, int]:
         """By SKU, available units that `stock_total` does not show yet; no zones are all."""

@@ -92,12 +92,12 @@ def align_levels(tx: Transaction, nodes: Collection[str] | None = None) -> None:
         (node, rules.widening(tx.now - heard_at if heard_at else timedelta(0), probability))
         for node, heard_at, probability in ats_store.feed_ages(tx, wanted)
     ]
-    tx.book(StockBook).add_all(ats_store.align_levels(tx, widenings))
+    tx.book(StockBook).add_all(tx, ats_store.align_levels(tx, widenings))
 
 
 def quarantine(tx: Transaction, keys: Collection[LevelKey], *, lift: bool = False) -> None:
     """Offer nothing from levels where an invariant is broken, until that is lifted."""
-    tx.book(StockBook).add_all(ats_store.quarantine(tx, sorted(keys), not lift))
+    tx.book(StockBook).add_all(tx, ats_store.quarantine(tx, sorted(keys), not lift))
 
 
 def close_ledger(tx: Transaction, until: datetime) -> int:

@@ -189,9 +189,10 @@ class StockMove(msgspec.Struct, frozen=True, array_like=True):
     reason: str
     occurred_at: datetime
     lot: str = ""
-    """GS1 AI 10. Units that leave without one are taken for those that would be over first."""
+    """Its number (GS1 application identifier 10). Units that leave without one are taken from the
+    shortest-lived lots there."""
     expires_on: date | None = None
-    """The lot's last day of life (GS1 AI 17), wherever it lies."""
+    """The lot's last day of life (GS1 application identifier 17), wherever it lies."""
 
 
 @message_type("crossdock.inventory.moved.v1")
@@ -211,9 +212,9 @@ class StockCount(msgspec.Struct, frozen=True, array_like=True):
     quantity: int
     bucket: str = "sellable"
     lot: str = ""
-    """GS1 AI 10. Without one, units of which no lot is known."""
+    """Its number (GS1 application identifier 10); without one, units of which no lot is known."""
     expires_on: date | None = None
-    """The lot's last day of life (GS1 AI 17), wherever it lies."""
+    """The lot's last day of life (GS1 application identifier 17), wherever it lies."""
 
 
 @message_type("crossdock.inventory.counted.v1")
@@ -226,7 +227,7 @@ class InventoryCounted(Message, frozen=True, kw_only=True):
     counts: tuple[StockCount, ...]
     full: bool = False
     part_of_full: bool = False
-    """It is full together with others, of which one names what all of them left out."""
+    """One of several messages that are full together; the last names what all of them left out."""
 
 
 class EditedLine(msgspec.Struct, frozen=True, kw_only=True):

@@ -61,9 +61,10 @@ class Move(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     reason: Annotated[str, Meta(max_length=200)] = ""
     occurred_at: Moment
     lot: Word = ""
-    """GS1 AI 10. Units that leave without one are taken for those that would be over first."""
+    """Its number (GS1 application identifier 10). Units that leave without one are taken from the
+    shortest-lived lots there."""
     expires_on: date | None = None
-    """The lot's last day of life (GS1 AI 17), wherever it lies."""
+    """The lot's last day of life (GS1 application identifier 17), wherever it lies."""
 
 
 class Moves(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,9 +96,9 @@ class Count(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     quantity: Units
     bucket: Bucket = "sellable"
     lot: Word = ""
-    """GS1 AI 10. Without one, units of which no lot is known."""
+    """Its number (GS1 application identifier 10); without one, units of which no lot is known."""
     expires_on: date | None = None
-    """The lot's last day of life (GS1 AI 17), wherever it lies."""
+    """The lot's last day of life (GS1 application identifier 17), wherever it lies."""
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

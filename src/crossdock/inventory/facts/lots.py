@@ -39,7 +39,7 @@ def note_dates(tx: Transaction, told: Iterable[Dated], complaints: list[Complain
     for one in dates:
         key = one.sku, one.lot
         before = known.get(key)
-        if before is not None and one.at < before[1]:
+        if before is not None and (one.at < before[1] or before == (one.expires_on, one.at)):
             continue
         if before is not None and one.expires_on != before[0]:
             said = f"{one.source} says that it lives until {one.expires_on}; {before[0]} was known"
@@ -53,15 +53,15 @@ def note_dates(tx: Transaction, told: Iterable[Dated], complaints: list[Complain
 def keep_dates(tx: Transaction, told: Mapping[LotKey, tuple[date, datetime, str]]) -> None:
     """Keep the last day of life of each (SKU, lot), as of when it was told, and by whom."""
     if told:
-        lots_store.put_dates(tx, [(*key, *said) for key, said in told.items()])
-        settle_lots(tx, told)
+        changed = lots_store.put_dates(tx, [(*key, *said) for key, said in told.items()])
+        settle_lots(tx, changed)
 
 
 def settle_lots(tx: Transaction, lots: Collection[LotKey] | None = None) -> None:
     """Offer lots (None: all) as long as who gets them today gets the life that is owed."""
     changed = lots_store.settle(tx, tx.now.date(), lots)
     if changed:
-        tx.book(StockBook).add_all(ats_store.align_lots(tx, changed))
+        tx.book(StockBook).add_all(tx, ats_store.align_lots(tx, changed))
 
 
 class Booked(NamedTuple):
@@ -72,7 +72,7 @@ class Booked(NamedTuple):
 
 
 def book_facts(tx: Transaction, moves: Sequence[Move]) -> Booked:
-    """Book what sources say; units without a lot are of where they are most likely of."""
+    """Book what sources say; units that leave without a lot are taken from what is there."""
     lots = _lots_of(tx, moves)
     if not lots:
         return Booked(apply_moves(tx, moves), [[move] for move in moves])

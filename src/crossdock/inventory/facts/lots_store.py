@@ -22,9 +22,11 @@ def dates(tx: Transaction, lots: Collection[LotKey]) -> dict[LotKey, tuple[date,
     return {(sku, lot): (expires_on, as_of) for sku, lot, expires_on, as_of in rows}
 
 
-def put_dates(tx: Transaction, rows: Sequence[tuple[str, str, date, datetime, str]]) -> None:
-    """Keep (SKU, lot, last day of life, as of, source); `settle` says whether they are over."""
-    tx.execute(
+def put_dates(
+    tx: Transaction, rows: Sequence[tuple[str, str, date, datetime, str]]
+) -> list[LotKey]:
+    """Keep (SKU, lot, last day of life, as of, source); returns what `settle` has to look at."""
+    found = tx.fetch(
         """
         INSERT INTO lot AS t (sku, lot, expires_on, as_of, source, is_over)
         SELECT n.*, false FROM unnest(%s::text[], %s::text[], %s::date[], %s::timestamptz[],
@@ -32,9 +34,11 @@ def put_dates(tx: Transaction, rows: Sequence[tuple[str, str, date, datetime, st
         ON CONFLICT (sku, lot) DO UPDATE
         SET expires_on = excluded.expires_on, as_of = excluded.as_of, source = excluded.source
         WHERE excluded.as_of >= t.as_of
+        RETURNING t.sku, t.lot
         """,
         [list(column) for column in zip(*sorted(rows), strict=True)],
     )
+    return [(sku, lot) for sku, lot in found]
 
 
 def settle(tx: Transaction, today: date, lots: Collection[LotKey] | None) -> list[LotKey]:
@@ -42,14 +46,14 @@ def settle(tx: Transaction, today: date, lots: Collection[LotKey] | None) -> lis
 
     A lot is over when even who had it today would not get the life that the product owes.
     """
-    skus, names = _columns(lots or ())
+    of_these = "unnest(%s::text[], %s::text[]) AS k (sku, lot) JOIN lot t USING (sku, lot)"
     rows = tx.fetch(
-        """
+        f"""
         WITH due AS MATERIALIZED (
             SELECT t.sku, t.lot
-            FROM lot t LEFT JOIN product p ON p.sku = t.sku AND p.tracks_lots
+            FROM {"lot t" if lots is None else of_these}
+            LEFT JOIN product p ON p.sku = t.sku AND p.tracks_lots
             WHERE t.is_over <> (t.expires_on - %s::date < coalesce(p.minimum_remaining_days, 0))
-              AND (%s OR (t.sku, t.lot) IN (SELECT * FROM unnest(%s::text[], %s::text[])))
             ORDER BY t.sku, t.lot
             FOR NO KEY UPDATE OF t
         )
@@ -57,7 +61,7 @@ def settle(tx: Transaction, today: date, lots: Collection[LotKey] | None) -> lis
         WHERE t.sku = due.sku AND t.lot = due.lot
         RETURNING t.sku, t.lot
         """,
-        (today, lots is None, skus, names),
+        (*(() if lots is None else _columns(lots)), today),
     )
     return [(sku, lot) for sku, lot in rows]
 
