@@ -90,14 +90,16 @@ def test_other_buckets_and_lots_of_a_network_are_loaded_too(
     more = (
         '[[stock]]\nnode = "store-boston"\nbucket = "damaged"\nquantities = {LAMP-BRASS = 2}\n'
         '[[lot]]\nnode = "store-boston"\nsku = "CANDLE-CEDAR"\nlot = "C1"\nquantity = 6\n'
+        '[[product_node]]\nnode = "store-boston"\nsku = "CANDLE-CEDAR"\nsafety_stock = 37\n'
     )
     run("network", "load", with_more(tmp_path, monkeypatch, database_url, more))
     rows = connection.execute(
-        "SELECT sku, lot, sellable, damaged FROM stock_level WHERE node = 'store-boston'"
+        "SELECT sku, lot, sellable, available, damaged FROM stock_level"
+        " WHERE node = 'store-boston'"
         " AND (damaged > 0 OR lot <> '') ORDER BY sku"
     ).fetchall()
     connection.rollback()
-    assert rows == [("CANDLE-CEDAR", "C1", 6, 0), ("LAMP-BRASS", "", 7, 2)]
+    assert rows == [("CANDLE-CEDAR", "C1", 6, 4, 0), ("LAMP-BRASS", "", 7, 7, 2)]
     assert "invariants hold" in run("check")
 
 

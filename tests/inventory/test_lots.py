@@ -325,9 +325,7 @@ def test_a_lot_that_is_over_is_offered_no_more(stockroom: Stockroom) -> None:
     stockroom.now += timedelta(days=1)
     keep_up(stockroom)
     assert offered(stockroom) == 7
-    tx = stockroom.transaction()
-    upkeep.align_levels(tx)
-    stockroom.commit(tx)
+    align(stockroom)
     assert offered(stockroom) == 7
     assert units(stockroom) == {"old": 5, "new": 7}
     assert stockroom.broken_rules() == []
@@ -350,7 +348,7 @@ def test_a_lot_that_is_over_stays_so_at_a_node_it_comes_to_later(stockroom: Stoc
     assert offered(stockroom) == 0 and stockroom.broken_rules() == []
 
 
-def sell_tea(stockroom: Stockroom) -> None:
+def sell_tea(stockroom: Stockroom, *, held_back: int = 0) -> None:
     """Tea is a product that owes two weeks of life, and the web shop sells it."""
     stockroom.connection.execute(
         "INSERT INTO product (sku, name, currency, shelf_life_days, minimum_remaining_days,"
@@ -359,7 +357,7 @@ def sell_tea(stockroom: Stockroom) -> None:
     stockroom.connection.execute(
         "INSERT INTO channel (code, name, methods) VALUES ('web', 'Web', '{ship}')"
     )
-    stockroom.connection.commit()
+    hold_back(stockroom, held_back)
 
 
 def keep_up(stockroom: Stockroom) -> None:
@@ -387,3 +385,88 @@ def test_a_correction_is_of_a_lot(stockroom: Stockroom) -> None:
     assert [one.applied for one in made.corrected] == [True, False]
     assert units(stockroom) == {"old": 4, "new": 7}
     assert stockroom.broken_rules() == []
+
+
+# With three units held back at the node: what is told beside five old and seven new ones, and what
+# may be sold then.
+HELD_BACK: dict[str, tuple[list[Message], int]] = {
+    "as much as without lots": ([], 9),
+    "units of no known lot hold back first": ([receipt("", 2)], 11),
+    "enough of no known lot leaves all others free": ([receipt("", 4)], 13),
+    "sales of the shortest-lived leave what is held back": ([sale(5)], 4),
+    "nothing is sold below it": ([sale(10)], 0),
+    "a lot that comes adds all its units": ([receipt("late", 4)], 13),
+    "a count of the lot that held back": ([count_lots(10, new=1)], 3),
+    "a full count without lots": ([count(40, tea=9, full=True)], 6),
+    "what is over holds back nothing for the others": (
+        [receipt("new", 1, minute=3, expires_on=date(2026, 11, 3))],
+        2,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HELD_BACK)
+def test_lots_hold_safety_stock_back(stockroom: Stockroom, name: str) -> None:
+    told, sold = HELD_BACK[name]
+    sell_tea(stockroom, held_back=3)
+    stockroom.tell(*IN_LOTS)
+    for message in told:
+        stockroom.tell(message)
+    assert offered(stockroom) == sold, name
+    assert stockroom.broken_rules() == []
+    align(stockroom)
+    assert offered(stockroom) == sold, "an alignment changes nothing"
+    assert stockroom.broken_rules() == []
+
+
+def test_safety_stock_that_changes_is_shared_among_lots_anew(stockroom: Stockroom) -> None:
+    sell_tea(stockroom)
+    stockroom.tell(*IN_LOTS)
+    assert offered(stockroom) == 12
+    hold_back(stockroom, 8)
+    align(stockroom)
+    assert offered(stockroom) == 4
+    assert held_back_by_lot(stockroom) == {"old": 1, "new": 7}
+    hold_back(stockroom, 0)
+    align(stockroom)
+    assert offered(stockroom) == 12
+
+
+def test_a_correction_of_a_lot_leaves_what_is_held_back(stockroom: Stockroom) -> None:
+    sell_tea(stockroom, held_back=3)
+    stockroom.tell(*IN_LOTS)
+    tx = stockroom.transaction()
+    correct(tx, [Correction(order(1), "tea", OAK, "sellable", 7, 2, "new")])
+    stockroom.commit(tx)
+    assert held_back_by_lot(stockroom) == {"old": 1, "new": 2}
+    assert offered(stockroom) == 4
+
+
+def test_an_accepted_order_may_take_what_lots_hold_back(stockroom: Stockroom) -> None:
+    sell_tea(stockroom, held_back=12)
+    stockroom.tell(*IN_LOTS)
+    assert offered(stockroom) == 0
+    assert stockroom.promise(1, "tea", 7, lot="new") == 7
+
+
+def align(stockroom: Stockroom) -> None:
+    tx = stockroom.transaction()
+    upkeep.align_levels(tx)
+    stockroom.commit(tx)
+
+
+def hold_back(stockroom: Stockroom, units: int) -> None:
+    stockroom.connection.execute(
+        "INSERT INTO product_node (sku, node, safety_stock) VALUES ('tea', %s, %s)"
+        " ON CONFLICT (sku, node) DO UPDATE SET safety_stock = excluded.safety_stock",
+        (OAK, units),
+    )
+    stockroom.connection.commit()
+
+
+def held_back_by_lot(stockroom: Stockroom) -> dict[str, int]:
+    rows = stockroom.connection.execute(
+        "SELECT lot, buffer FROM stock_level WHERE sku = 'tea' AND lot <> ''"
+    ).fetchall()
+    stockroom.connection.rollback()
+    return dict(rows)

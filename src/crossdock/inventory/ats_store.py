@@ -204,7 +204,7 @@ def align_levels(
             JOIN at_node n ON n.node = l.node
             LEFT JOIN product_node p ON p.sku = l.sku AND p.node = l.node
             LEFT JOIN lot o ON l.lot <> '' AND o.sku = l.sku AND o.lot = l.lot AND o.is_over
-            -- Stock is held back once per SKU and node: at the level without owner and lot.
+            -- Stock is held back at the level without owner and lot; `hold_back` shares it out.
             CROSS JOIN LATERAL (
                 SELECT n.zone,
                        CASE WHEN n.enabled AND coalesce(p.enabled, true) AND o.lot IS NULL
@@ -247,6 +247,60 @@ def align_lots(
         ([sku for sku, _ in lots], [lot for _, lot in lots]),
     )
     return [((row[0], row[1], row[2]), (row[3], row[4], row[5])) for row in rows]
+
+
+def hold_back(
+    tx: Transaction, places: Sequence[tuple[str, str]]
+) -> list[tuple[TotalKey, tuple[int, int, int]]]:
+    """At these (SKU, node), what the units of no known lot cannot hold back is held back by lots:
+    by the longest-lived, which are sold last. Returns what totals change by.
+    """
+    rows = tx.fetch(
+        f"""
+        WITH shelf AS MATERIALIZED (
+            SELECT l.sku, l.node, l.owner, l.lot, l.zone, l.methods, l.sellable, l.reserved,
+                   l.available, l.safety_stock, l.buffer,
+                   greatest(0, l.sellable - l.reserved) AS free
+            FROM (SELECT DISTINCT * FROM unnest(%s::text[], %s::text[]) AS k (sku, node)) AS k
+            JOIN stock_level l ON l.sku = k.sku AND l.node = k.node AND l.owner = ''
+            WHERE l.lot = '' OR l.sellable > 0 OR l.buffer > 0
+            ORDER BY l.sku, l.node, l.owner, l.lot
+            FOR NO KEY UPDATE OF l
+        ), owed AS (
+            SELECT l.sku, l.node,
+                   greatest(0, coalesce(min(l.safety_stock + l.buffer - l.free)
+                                        FILTER (WHERE l.lot = ''),
+                                        min(t.safety_stock + t.buffer))) AS units
+            FROM shelf l
+            LEFT JOIN LATERAL level_terms(l.sku, l.node, '', '') AS t ON true
+            GROUP BY l.sku, l.node
+        ), share AS (
+            SELECT l.sku, l.node, l.lot,
+                   least(l.free, greatest(0, o.units - coalesce(sum(l.free) OVER longer_lived, 0)))
+                       AS units
+            FROM shelf l
+            JOIN owed o USING (sku, node)
+            LEFT JOIN lot d ON d.sku = l.sku AND d.lot = l.lot
+            WHERE l.lot <> ''
+            WINDOW longer_lived AS (PARTITION BY l.sku, l.node ORDER BY d.expires_on DESC, l.lot
+                                    ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+        ), due AS (
+            SELECT l.*, l.zone AS new_zone, l.methods AS new_methods,
+                   l.safety_stock AS new_safety_stock, s.units::int AS new_buffer
+            FROM shelf l JOIN share s USING (sku, node, lot) WHERE l.buffer <> s.units
+        {_REALIGN}
+        """,
+        ([sku for sku, _ in places], [node for _, node in places]),
+    )
+    return [((row[0], row[1], row[2]), (row[3], row[4], row[5])) for row in rows]
+
+
+def places_in_lots(tx: Transaction, nodes: Sequence[str]) -> list[tuple[str, str]]:
+    """(SKU, node) of what these nodes have in lots."""
+    return tx.fetch(
+        "SELECT DISTINCT sku, node FROM stock_level WHERE node = ANY (%s::text[]) AND lot <> ''",
+        (list(nodes),),
+    )
 
 
 def feed_ages(tx: Transaction, nodes: Sequence[str]) -> list[tuple[str, datetime | None, float]]:

@@ -186,8 +186,8 @@ def _lock(tx: Transaction, keys: Sequence[LevelKey]) -> dict[LevelKey, Level]:
 def create_levels(tx: Transaction, keys: Sequence[LevelKey]) -> None:
     """Open empty levels with what node and product say of zone, methods and stock held back.
 
-    At a node nobody knows nothing is offered (no zone, no methods) until it is known. Safety stock
-    and buffer are held back once per SKU and node: at the level without owner and lot.
+    At a node nobody knows nothing is offered (no zone, no methods) until it is known. What is held
+    back stands at the level without owner and lot; `ats_store.hold_back` shares it among lots.
     """
     tx.execute(
         """

@@ -13,7 +13,7 @@ from crossdock.engine.transaction import Transaction
 from crossdock.engine.upkeep_store import take_turn
 from crossdock.inventory import ats_store, rules
 from crossdock.inventory.errors import LedgerStillOpen
-from crossdock.inventory.facts.lots import settle_lots
+from crossdock.inventory.facts.lots import hold_back, settle_lots
 from crossdock.inventory.model import STATION, BackordersReviewRequested, LevelKey
 from crossdock.inventory.reservations.capability import expire
 from crossdock.inventory.store import StockBook, ensure_ledger_partitions
@@ -93,6 +93,7 @@ def align_levels(tx: Transaction, nodes: Collection[str] | None = None) -> None:
         for node, heard_at, probability in ats_store.feed_ages(tx, wanted)
     ]
     tx.book(StockBook).add_all(tx, ats_store.align_levels(tx, widenings))
+    hold_back(tx, ats_store.places_in_lots(tx, wanted))
 
 
 def quarantine(tx: Transaction, keys: Collection[LevelKey], *, lift: bool = False) -> None:

@@ -8,7 +8,7 @@ from crossdock import db
 from crossdock.catalog.model import Network
 from crossdock.engine.transaction import Transaction
 from crossdock.importers.stock import StockColumns
-from crossdock.inventory.facts.lots import keep_dates
+from crossdock.inventory.facts.lots import hold_back, keep_dates
 from crossdock.inventory.model import Move
 from crossdock.inventory.rules import bucket_of
 from crossdock.inventory.store import apply_moves
@@ -38,6 +38,7 @@ def open_stock(
     for start in range(0, len(moves), MAX_MOVES):
         levels = apply_moves(tx, moves[start : start + MAX_MOVES])
         made += sum(not any(level.before) for level in levels)
+    hold_back(tx, {(lot.sku, lot.node) for lot in network.lots})
     tx.flush_books()
     return made
 

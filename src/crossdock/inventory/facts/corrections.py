@@ -13,6 +13,7 @@ from crossdock.engine.inbox import Inbound
 from crossdock.engine.process import Address
 from crossdock.engine.transaction import Transaction
 from crossdock.inventory import rules
+from crossdock.inventory.facts.lots import hold_back
 from crossdock.inventory.facts.shortages import break_reservations, serve_backorders
 from crossdock.inventory.facts.station import ORDERS
 from crossdock.inventory.model import STATION, LevelKey, ShortageFound, StockArrived
@@ -64,6 +65,7 @@ def correct(tx: Transaction, corrections: Sequence[Correction]) -> Outcome:
     levels |= lock_levels(tx, missing, create=True)
     corrected = [_decide(tx, levels.get(c.key), c) for c in corrections]
     changed = save_levels(tx, levels.values())
+    hold_back(tx, {level.key[:2] for level in changed})
     told = _follow_up(tx, changed, corrections[0].id) if changed else []
     tx.flush_books()
     return Outcome(corrected, told)

@@ -17,7 +17,7 @@ from crossdock.inventory import rules
 from crossdock.inventory.facts import lots_store
 from crossdock.inventory.facts import store as facts_store
 from crossdock.inventory.facts.cases import Complaint
-from crossdock.inventory.facts.lots import Dated, note_dates
+from crossdock.inventory.facts.lots import Dated, hold_back, note_dates
 from crossdock.inventory.facts.lots_store import Lots
 from crossdock.inventory.facts.moves import Terms, terms_of
 from crossdock.inventory.facts.store import Kept, SourceTerms
@@ -77,7 +77,9 @@ def take_counts(
             tx.now,
         )
     _keep_readings(tx, counts, [number for number in numbers if not number.believed])
-    return Outcome(save_levels(tx, levels.values()), ignored)
+    changed = save_levels(tx, levels.values())
+    hold_back(tx, {key[:2] for key in levels if key.lot})
+    return Outcome(changed, ignored)
 
 
 def _count_of(delivery: Delivery) -> InventoryCounted:

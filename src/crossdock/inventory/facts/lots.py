@@ -64,6 +64,12 @@ def settle_lots(tx: Transaction, lots: Collection[LotKey] | None = None) -> None
         tx.book(StockBook).add_all(tx, ats_store.align_lots(tx, changed))
 
 
+def hold_back(tx: Transaction, places: Collection[tuple[str, str]]) -> None:
+    """Share what these (SKU, node) hold back among their lots anew, after their units changed."""
+    if places:
+        tx.book(StockBook).add_all(tx, ats_store.hold_back(tx, sorted(places)))
+
+
 class Booked(NamedTuple):
     """The levels that changed, and by move the parts that were booked of it."""
 
@@ -87,7 +93,9 @@ def book_facts(tx: Transaction, moves: Sequence[Move]) -> Booked:
         for part in parts:
             ledger += rules.book(levels[_key_of(part)], part, tx.now)
         booked.append(parts)
-    return Booked(save_levels(tx, levels.values()), booked)
+    changed = save_levels(tx, levels.values())
+    hold_back(tx, lots)
+    return Booked(changed, booked)
 
 
 def _key_of(move: Move) -> LevelKey:
