@@ -57,6 +57,7 @@ TOTALS = Totals(
     shipped_units=18,
     canceled_units=2,
     unsupplied_units=0,
+    substituted_units=0,
     open_units=0,
     value_minor=100_00,
 )

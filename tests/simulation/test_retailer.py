@@ -56,6 +56,26 @@ def test_the_same_seed_makes_the_same_retailer_and_another_seed_another(
     assert list(other.arrivals()) != arrivals
 
 
+def test_a_substitute_is_of_the_same_kind_and_costs_about_as_much(retailer: Dataset) -> None:
+    products = {product.sku: product for product in retailer.network.products}
+    for product in products.values():
+        others = [products[sku] for sku in product.substitutes]
+        assert 1 <= len(others) <= 2
+        assert {other.category for other in others} == {product.category}
+        between = [
+            one
+            for one in products.values()
+            if one.category == product.category
+            and min(o.price for o in others) < one.price < max(o.price for o in others)
+            and one.price != product.price
+        ]
+        assert between == []
+
+
+def test_some_customers_take_substitutes(orders: list[OutsideOrder]) -> None:
+    assert 0.03 < sum(order.substitutes_allowed for order in orders) / len(orders) < 0.07
+
+
 def test_more_orders_leave_the_stores_where_they_are(retailer: Dataset) -> None:
     busier = make_retailer(7, msgspec.structs.replace(SMALL, orders=4_000))
     place = [(node.code, node.postal_code) for node in retailer.network.nodes]

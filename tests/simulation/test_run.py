@@ -32,7 +32,14 @@ SMALL = RetailerPlan(
     skus=120,
     orders=250,
     hours=30.0,
-    mix=Mix(bad_address=0.02, suspicious=0.02, cancel=0.06, cancel_part=0.04, repeated=0.03),
+    mix=Mix(
+        bad_address=0.02,
+        suspicious=0.02,
+        cancel=0.06,
+        cancel_part=0.04,
+        repeated=0.03,
+        substitutes=0.3,
+    ),
 )
 TROUBLE = Habits(
     staff=StaffHabits(decline_probability=0.06, silence_probability=0.02, failure_factor=2.5),
@@ -119,6 +126,7 @@ def test_most_of_what_was_wanted_was_shipped_in_spite_of_it(story: Story) -> Non
     assert totals.shipped_orders > 0.8 * SMALL.orders
     assert totals.canceled_orders > 0
     assert totals.split_orders > 0
+    assert totals.substituted_units > 0
     assert {amount.name for amount in story.outcome.cost} >= {"freight", "handling"}
 
 

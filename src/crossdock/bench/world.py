@@ -22,7 +22,13 @@ from crossdock.simulator.demand import Mix
 from crossdock.simulator.retailer import RetailerPlan, make_retailer
 
 NO_TROUBLE = Mix(
-    bad_address=0.0, suspicious=0.0, cancel=0.0, cancel_part=0.0, repeated=0.0, gift_card=0.0
+    bad_address=0.0,
+    suspicious=0.0,
+    cancel=0.0,
+    cancel_part=0.0,
+    repeated=0.0,
+    gift_card=0.0,
+    substitutes=0.0,
 )
 INTAKE_BATCH = 1_000
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -84,9 +85,10 @@ def make_assortment(rng: np.random.Generator, count: int, currency: str, day: da
     demand = (rank + 20.0) ** -DEMAND_EXPONENT
     looks = rng.integers(0, [len(_LOOKS), len(_COLORS), len(_SIZES), 1 << 30], (count, 4)).tolist()
     skus = [f"{100000 + number}" for number in range(count)]
+    alike = _alike(kind, prices)
     products = tuple(
-        _product(sku, CATEGORIES[k], look, int(g), p, c, s, currency, end)
-        for sku, k, look, g, p, c, s, end in zip(
+        _product(sku, CATEGORIES[k], look, int(g), p, c, s, currency, end, [skus[i] for i in like])
+        for sku, k, look, g, p, c, s, end, like in zip(
             skus,
             kind.tolist(),
             looks,
@@ -98,6 +100,7 @@ def make_assortment(rng: np.random.Generator, count: int, currency: str, day: da
                 day + timedelta(days=ahead) if ends else None
                 for ends, ahead in zip(season.tolist(), days.tolist(), strict=True)
             ],
+            alike,
             strict=True,
         )
     )
@@ -114,6 +117,7 @@ def _product(
     scale: float,
     currency: str,
     season_end: date | None,
+    substitutes: list[str],
 ) -> Product:
     noun = category.nouns[look[3] % len(category.nouns)]
     length, width, height = (max(int(edge * scale), 5) for edge in category.millimetres)
@@ -129,7 +133,19 @@ def _product(
         price=price,
         cost=cost,
         season_end=season_end,
+        substitutes=tuple(substitutes),
     )
+
+
+def _alike(kind: NDArray[np.int64], prices: NDArray[np.int64]) -> list[list[int]]:
+    """By product, those of its category that cost next more and next less."""
+    found: list[list[int]] = [[] for _ in range(len(kind))]
+    order = np.lexsort((prices, kind))
+    for cheaper, dearer in pairwise(order.tolist()):
+        if kind[cheaper] == kind[dearer]:
+            found[cheaper].insert(0, dearer)
+            found[dearer].append(cheaper)
+    return found
 
 
 def make_stock(

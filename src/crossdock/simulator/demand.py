@@ -96,6 +96,8 @@ class Mix(msgspec.Struct, frozen=True, kw_only=True):
     cancel_part: float = 0.005
     repeated: float = 0.003
     """The channel sends the order twice."""
+    substitutes: float = 0.05
+    """The customer takes something like it for what cannot be had."""
 
 
 class Draws(NamedTuple):
@@ -112,6 +114,7 @@ class Draws(NamedTuple):
     line_start: list[int]
     sku: list[int]
     quantity: list[int]
+    substitutes_allowed: list[bool]
 
 
 def draw_orders(
@@ -159,6 +162,7 @@ def draw_orders(
         line_start=line_start.tolist(),
         sku=sku.tolist(),
         quantity=quantity.tolist(),
+        substitutes_allowed=(rng.random(count) < mix.substitutes).tolist(),
     )
 
 
@@ -321,6 +325,7 @@ class _Maker:
             taxes=taxes,
             tenders=_tenders(channel, number, total, draws.gift_card[index]),
             priority=2 if service == "next_day" else 3,
+            substitutes_allowed=draws.substitutes_allowed[index],
         )
 
     def _lines(self, index: int) -> tuple[OutsideLine, ...]:

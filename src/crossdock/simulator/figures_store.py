@@ -44,6 +44,8 @@ def totals(connection: db.Connection, currency: str) -> Totals:
                coalesce(sum(shipped), 0)::bigint, coalesce(sum(canceled), 0)::bigint,
                (SELECT coalesce(sum(canceled), 0)::bigint FROM cancellation
                 WHERE reason = ANY (%s::text[])),
+               (SELECT coalesce(sum(quantity), 0)::bigint FROM shipment_line
+                WHERE substitute <> ''),
                coalesce(sum(units - shipped - canceled), 0)::bigint,
                CASE WHEN bool_and(o.currency = %s) THEN sum(amount)::bigint ELSE 0 END
         FROM sales_order o JOIN one ON one.order_id = o.id

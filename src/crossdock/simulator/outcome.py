@@ -188,6 +188,8 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     canceled_units: int
     unsupplied_units: int
     """Canceled because the retailer had none for them; the other canceled ones nobody wanted."""
+    substituted_units: int
+    """Shipped as another product than was ordered."""
     open_units: int
     value_minor: int
     """What customers pay for the shipped units; 0 if not all pay in the currency of the costs."""

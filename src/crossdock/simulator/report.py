@@ -63,6 +63,7 @@ def cards(o: Outcome) -> list[Card]:
     shipped = o.totals.shipped_orders or 1
     effects = sum(e.done for e in o.effects)
     doubled = sum(e.doubled for e in o.effects)
+    substituted = o.totals.substituted_units
     return [
         Card(
             "Orders",
@@ -77,13 +78,15 @@ def cards(o: Outcome) -> list[Card]:
         Card(
             "Fill rate",
             percent(o.totals.fill_rate),
-            f"shipped of the units wanted; {number(o.totals.unsupplied_units)} not to be had",
+            "shipped of the units wanted"
+            + (f"; {number(substituted)} as substitutes" if substituted else ""),
         ),
         Card(
             "Canceled whole",
             percent(o.totals.canceled_orders / (o.totals.orders or 1)),
             f"{number(o.totals.canceled_orders)} orders; "
-            f"{number(o.totals.canceled_units)} units in all",
+            f"{number(o.totals.canceled_units)} units in all, "
+            f"{number(o.totals.unsupplied_units)} not to be had",
         ),
         Card(
             "Split rate", percent(o.totals.split_rate), "shipped orders in more than one shipment"
