@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -13,6 +14,8 @@ from typer.testing import CliRunner
 from crossdock.allocation import policies
 from crossdock.catalog import store as catalog
 from crossdock.cli.main import app
+from crossdock.inventory.model import ShipStock
+from crossdock.model.messages import LineQuantity
 from crossdock.sourcing.policy_files import shipped_policy_text
 from tests.allocation.market import BOSTON, HARTFORD, MONDAY, PROVIDENCE, Market, order, request
 
@@ -52,6 +55,40 @@ def test_it_tells_node_cost_runner_up_and_who_was_out(told: Market) -> None:
         f"ruled out by the order: failed or declined before, or not the store chosen: {HARTFORD}"
         in shown.output
     )
+
+
+def test_it_tells_which_lots_the_units_are_of(told: Market) -> None:
+    told.receive_lot("old", "tea", 2, BOSTON, date(2026, 12, 1))
+    told.receive_lot("new", "tea", 2, BOSTON)
+    told.connection.execute(
+        "INSERT INTO sales_order (id, placed_at, total, currency, channel, number, stage)"
+        " VALUES (%s, %s, 2700, 'USD', 'web', 'W-3', 'open')",
+        [order(3), MONDAY],
+    )
+    wanted = request(3, ("tea", 3))
+    told.accept(wanted)
+    told.allocate("east", wanted)
+    shown = CliRunner().invoke(app, ["explain", "W-3"], env=WIDE).output
+    assert f"  {BOSTON}: 2 x tea of old, good until 2026-12-01\n" in shown
+    assert f"  {BOSTON}: 1 x tea of new\n" in shown
+    plain = CliRunner().invoke(app, ["explain", "web:W-1"], env=WIDE).output
+    assert "Of lots" not in plain
+    found = json.loads(CliRunner().invoke(app, ["explain", "W-3", "--json"]).output)
+    assert [(one["lot"], one["quantity"]) for one in found["lots"]] == [("old", 2), ("new", 1)]
+    told.ask(
+        ShipStock(
+            order_id=order(3), fulfillment_id=order(700), node=BOSTON, shipment_id=order(701),
+            lines=(LineQuantity(1, 3),),
+        )
+    )  # fmt: skip
+    told.connection.execute(
+        "INSERT INTO shipment (order_id, id, fulfillment_id, shipped_at, amount, node, reference)"
+        " VALUES (%s, %s, %s, %s, 2700, %s, 'P-1')",
+        [order(3), order(701), order(700), MONDAY, BOSTON],
+    )
+    told.connection.commit()
+    again = CliRunner().invoke(app, ["explain", "W-3"], env=WIDE).output
+    assert again == shown, "what left is told as what was kept"
 
 
 def test_a_policy_that_would_be_refused_today_still_explains(told: Market) -> None:

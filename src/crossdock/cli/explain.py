@@ -30,6 +30,7 @@ from crossdock.cli.context import (
     output,
 )
 from crossdock.db import Connection
+from crossdock.inventory.facts.lots_store import OrderLot, lots_of_order
 from crossdock.kernel.ids import is_id
 from crossdock.kernel.money import text_of
 from crossdock.sourcing.explain import WORDS, Examination, LineFinding, although_cheaper
@@ -65,11 +66,13 @@ def explain(
         choices = explained(connection, found.id)
         same = [r.is_identical for r in replay_decision(connection, found.id)] if replay else []
         looks = examined(connection, found.id) if nodes else []
+        lots = lots_of_order(connection, found.id)
         behind = [] if as_json else [background(connection, choice) for choice in choices]
     if as_json:
-        _print_json(found, choices, same, looks)
+        _print_json(found, choices, same, looks, lots)
     else:
         _print_all(found, list(zip(choices, behind, strict=True)), same, looks)
+        _print_lots(lots)
     if not choices or not all(same):
         raise typer.Exit(FOUND_SOMETHING)
 
@@ -93,7 +96,11 @@ def _the_order(connection: Connection, text: str, channel: str) -> FoundOrder:
 
 
 def _print_json(
-    found: FoundOrder, choices: list[Explained], same: list[bool], looks: list[Examination]
+    found: FoundOrder,
+    choices: list[Explained],
+    same: list[bool],
+    looks: list[Examination],
+    lots: list[OrderLot],
 ) -> None:
     decisions = []
     for number, choice in enumerate(choices):
@@ -107,9 +114,8 @@ def _print_json(
             told["nodes"] = _named(looks[number].lines)
         decisions.append(told)
     order = {"id": found.id, "channel": found.channel, "number": found.number}
-    output.print_json(
-        msgspec.json.encode({"order": order, "decisions": decisions}).decode(), highlight=False
-    )
+    told = {"order": order, "decisions": decisions, "lots": [lot._asdict() for lot in lots]}
+    output.print_json(msgspec.json.encode(told).decode(), highlight=False)
 
 
 def _named(value: object) -> object:
@@ -143,6 +149,19 @@ def _print_all(
             currency = choice.demand.currency if choice.demand else ""
             for line in looks[number].lines:
                 output.print(_node_table(line, currency))
+
+
+def _print_lots(lots: list[OrderLot]) -> None:
+    """Which lots its units are of: this is told of now, not of when a node was chosen."""
+    if lots:
+        output.print("\nOf lots:")
+    for one in lots:
+        until = f", good until {one.expires_on}" if one.expires_on else ""
+        output.print(
+            f"  {one.node}: {one.quantity} x {one.sku} of {one.lot}{until}",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _print_choice(choice: Explained, behind: Background) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
+from crossdock.db import Connection
 from crossdock.engine.transaction import Transaction
 
 LotKey = tuple[str, str]
@@ -116,6 +117,36 @@ def places_without_lot(
         _columns(places),
     )
     return [(sku, node) for sku, node in rows]
+
+
+class OrderLot(NamedTuple):
+    """Units of a lot that a node keeps for an order or has sent."""
+
+    node: str
+    sku: str
+    lot: str
+    expires_on: date | None
+    quantity: int
+
+
+def lots_of_order(connection: Connection, order_id: str) -> list[OrderLot]:
+    """What an order gets of which lots, by node and SKU, the shortest-lived first."""
+    rows = connection.execute(
+        """
+        WITH units AS (
+            SELECT node, sku, lot, quantity FROM reservation WHERE order_id = %s AND lot <> ''
+            UNION ALL
+            SELECT s.node, l.sku, l.lot, l.quantity
+            FROM shipped_lot l JOIN shipment s ON s.order_id = l.order_id AND s.id = l.shipment_id
+            WHERE l.order_id = %s)
+        SELECT u.node, u.sku, u.lot, t.expires_on, sum(u.quantity)::bigint
+        FROM units u LEFT JOIN lot t USING (sku, lot)
+        GROUP BY u.node, u.sku, u.lot, t.expires_on
+        ORDER BY u.node, u.sku, t.expires_on, u.lot
+        """,
+        (order_id, order_id),
+    ).fetchall()
+    return [OrderLot(*row) for row in rows]
 
 
 def _columns(pairs: Collection[tuple[str, str]]) -> tuple[list[str], list[str]]:
