@@ -432,6 +432,23 @@ def test_safety_stock_that_changes_is_shared_among_lots_anew(stockroom: Stockroo
     assert offered(stockroom) == 12
 
 
+def test_an_alignment_that_changes_nothing_writes_no_lot(stockroom: Stockroom) -> None:
+    sell_tea(stockroom, held_back=3)
+    stockroom.tell(*IN_LOTS)
+    before = versions(stockroom)
+    align(stockroom)
+    assert versions(stockroom) == before
+
+
+def versions(stockroom: Stockroom) -> dict[str, str]:
+    """By lot, where its row stands: a row that is written again stands elsewhere."""
+    rows = stockroom.connection.execute(
+        "SELECT lot, ctid::text FROM stock_level WHERE sku = 'tea' AND lot <> ''"
+    ).fetchall()
+    stockroom.connection.rollback()
+    return dict(rows)
+
+
 def test_a_correction_of_a_lot_leaves_what_is_held_back(stockroom: Stockroom) -> None:
     sell_tea(stockroom, held_back=3)
     stockroom.tell(*IN_LOTS)

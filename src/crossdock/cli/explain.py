@@ -114,8 +114,8 @@ def _print_json(
             told["nodes"] = _named(looks[number].lines)
         decisions.append(told)
     order = {"id": found.id, "channel": found.channel, "number": found.number}
-    told = {"order": order, "decisions": decisions, "lots": [lot._asdict() for lot in lots]}
-    output.print_json(msgspec.json.encode(told).decode(), highlight=False)
+    whole = {"order": order, "decisions": decisions, "lots": [lot._asdict() for lot in lots]}
+    output.print_json(msgspec.json.encode(whole).decode(), highlight=False)
 
 
 def _named(value: object) -> object:

@@ -214,7 +214,8 @@ def align_levels(
                             THEN coalesce(p.safety_stock, n.safety_stock) ELSE 0 END
                            AS safety_stock,
                        CASE WHEN l.owner = '' AND l.lot = ''
-                            THEN coalesce(p.buffer, n.buffer) + n.units ELSE 0 END AS buffer) AS t
+                            THEN coalesce(p.buffer, n.buffer) + n.units
+                            WHEN l.owner = '' THEN l.buffer ELSE 0 END AS buffer) AS t
             WHERE (l.zone, l.methods, l.safety_stock, l.buffer)
                   IS DISTINCT FROM (t.zone, t.methods, t.safety_stock, t.buffer)
             ORDER BY l.sku, l.node, l.owner, l.lot
@@ -253,7 +254,7 @@ def hold_back(
     tx: Transaction, places: Sequence[tuple[str, str]]
 ) -> list[tuple[TotalKey, tuple[int, int, int]]]:
     """At these (SKU, node), what the units of no known lot cannot hold back is held back by lots:
-    by the longest-lived, which are sold last. Returns what totals change by.
+    by the longest-lived, which are sold last. Each place once. Returns what totals change by.
     """
     rows = tx.fetch(
         f"""
@@ -261,7 +262,7 @@ def hold_back(
             SELECT l.sku, l.node, l.owner, l.lot, l.zone, l.methods, l.sellable, l.reserved,
                    l.available, l.safety_stock, l.buffer,
                    greatest(0, l.sellable - l.reserved) AS free
-            FROM (SELECT DISTINCT * FROM unnest(%s::text[], %s::text[]) AS k (sku, node)) AS k
+            FROM unnest(%s::text[], %s::text[]) AS k (sku, node)
             JOIN stock_level l ON l.sku = k.sku AND l.node = k.node AND l.owner = ''
             WHERE l.lot = '' OR l.sellable > 0 OR l.buffer > 0
             ORDER BY l.sku, l.node, l.owner, l.lot

@@ -118,7 +118,7 @@ class OrderDemand(msgspec.Struct, frozen=True, array_like=True):
     """The selling entity."""
     substitutes_allowed: bool = False
     barred_substitutes: tuple[str, ...] = ()
-    """What of them is left was promised to others."""
+    """Substitutes that may not be sent: what is left of them was promised to others."""
 
 
 class NodeFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

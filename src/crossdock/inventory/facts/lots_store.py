@@ -120,12 +120,13 @@ def places_without_lot(
 
 
 class OrderLot(NamedTuple):
-    """Units of a lot that a node keeps for an order or has sent."""
+    """Base units of a lot that a node keeps for an order or has sent."""
 
     node: str
     sku: str
     lot: str
     expires_on: date | None
+    """Last day of life; None where none was told."""
     quantity: int
 
 
